@@ -95,15 +95,18 @@ def declared_warm_ups(strategy: Strategy[Any], points: Sequence[StrategyParams],
     if type(strategy).warm_up_rows is Strategy.warm_up_rows:
         return np.array([declared_warm_up(strategy, params, symbol) for params in points], np.int64)
     try:
-        rows = strategy.warm_up_rows(points)
+        rows = np.asarray(strategy.warm_up_rows(points))
     except MemoryError:
         raise  # concerns the whole run, not the code that happened to allocate
     except Exception as error:
         raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
-    deepest = int(np.argmax(rows))
-    if rows.shape != (len(points),) or rows[deepest] != declared_warm_up(strategy, points[deepest], symbol):
+    if rows.shape != (len(points),) or not np.issubdtype(rows.dtype, np.integer):
+        reason = f"warm_up_rows() must return {len(points)} integers, not {rows.dtype} of shape {rows.shape}"
+        raise StrategyFailed(strategy.name, symbol, reason)
+    compared = (0, int(np.argmax(rows)), len(points) - 1)
+    if any(rows[k] != declared_warm_up(strategy, points[k], symbol) for k in compared):
         raise StrategyFailed(strategy.name, symbol, "warm_up_rows() differs from warm_up_bars(); override both or none")
-    return rows
+    return rows.astype(np.int64)
 
 
 def call_warm_up_bars(strategy: Strategy[Any], params: StrategyParams) -> int:

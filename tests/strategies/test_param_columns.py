@@ -1,14 +1,17 @@
 """Parameters as columns: equal to single objects, and validated by field only where no validator sees several."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
 from pydantic import AfterValidator, ValidationInfo, field_validator, model_validator
 
+from coin_pipeline.errors import StrategyFailed
 from coin_pipeline.strategies import Field, StrategyParams
-from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle
+from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout
+from coin_pipeline.strategies.loader import declared_warm_ups
 from coin_pipeline.strategies.param_columns import ParamColumns, column_of, has_independent_fields, valid_values
 
 
@@ -104,3 +107,39 @@ def test_warm_ups_of_built_in_strategies_agree(strategy: VolumeLongCandle | Volu
     name = "vol_ma_window" if isinstance(strategy, VolumeLongCandle) else "volume_window"
     points = [strategy.Params.model_validate({name: window}) for window in (3, 50, 7)]
     assert strategy.warm_up_rows(points).tolist() == [strategy.warm_up_bars(params) for params in points]
+
+
+class ShallowRows(VolumeLongCandle):
+    """It overrides the declaration for one point only."""
+
+    name = "shallow_rows"
+
+    def warm_up_bars(self, params: VolumeLongCandleParams) -> int:
+        """Return a bar more than `warm_up_rows` does."""
+        return super().warm_up_bars(params) + 1
+
+
+class WrongRows(VolumeLongCandle):
+    """What it returns is not one integer per point."""
+
+    name = "wrong_rows"
+
+    def __init__(self, rows: object) -> None:
+        self.rows = rows
+
+    def warm_up_rows(self, points: Sequence[VolumeLongCandleParams]) -> Any:  # noqa: ANN401 -- what a strategy may return by mistake
+        """Return what the test gave, if there are points."""
+        return points and self.rows
+
+
+def test_warm_ups_that_contradict_each_other_are_an_error() -> None:
+    """A subclass that overrides only one of the methods is noticed."""
+    with pytest.raises(StrategyFailed, match="override both or none"):
+        declared_warm_ups(ShallowRows(), [VolumeLongCandleParams()], "AAA_KRW")
+
+
+@pytest.mark.parametrize("rows", [None, [1], [1.5, 2.5], [[1, 2]], "ab"])
+def test_warm_ups_that_are_not_one_integer_per_point_are_an_error(rows: object) -> None:
+    """The error states what was returned, instead of one from inside NumPy."""
+    with pytest.raises(StrategyFailed, match="must return 2 integers"):
+        declared_warm_ups(WrongRows(rows), [VolumeLongCandleParams(), VolumeLongCandleParams()], "AAA_KRW")
