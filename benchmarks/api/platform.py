@@ -64,13 +64,12 @@ def environment(root: Path, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def run_platform(root: Path, launcher: str, **settings: str) -> Iterator[Platform]:
+def run_platform(root: Path, launcher: str) -> Iterator[Platform]:
     """Store a year of daily candles, start the platform, and always stop it on exit.
 
     Args:
         root: DATA_ROOT.
         launcher: Launcher of runs.
-        settings: Further settings, by the name of their variable.
 
     Raises:
         PlatformNotStarted: The platform does not start.
@@ -83,7 +82,7 @@ def run_platform(root: Path, launcher: str, **settings: str) -> Iterator[Platfor
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
             command,
-            env=environment(root, COIN_LAUNCHER=launcher, **settings),
+            env=environment(root, COIN_LAUNCHER=launcher),
             cwd=root,
             stdout=output,
             stderr=output,

@@ -43,7 +43,7 @@ NO_ERRORS = (Limit("errors", 0),)
 FLAT = {"memory": 32, "descriptors": 16}
 """Growth that each program may have, or a tenth of its usage if that is more: PostgreSQL has 2,000 descriptors."""
 SHARED_BUFFERS_MIB = 64
-"""PostgreSQL's page cache, which fills once as tables grow; its growth is not that of the server."""
+"""PostgreSQL's page cache (`database/embedded/cluster.py`), which fills as tables grow and then stays at this size."""
 GIVEN_BACK = Limit("files_left_mib", 1), Limit("rows_left", 1)
 """The row is that of the run of retention itself."""
 _EXPIRE = """

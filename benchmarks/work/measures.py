@@ -134,7 +134,7 @@ def start(name: str, root: Path) -> WorkRow:
 
 def queue(name: str, root: Path) -> WorkRow:
     """Submit many tasks as fast as they are accepted, and wait until all of them have run."""
-    with run_platform(root, "warm", COIN_MAX_QUEUED=str(QUEUED + SUBMITTERS)) as platform:
+    with run_platform(root, "warm") as platform:
         figures = asyncio.run(_fill_and_drain(platform.port))
     limits = Limit("p99_ms", 100), Limit("runs_per_s", 8, minimum=True), Limit("lowest_runs_per_s", 8, minimum=True)
     return WorkRow(name, figures, limits)
