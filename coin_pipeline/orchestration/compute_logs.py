@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
 
 MAX_OUTPUT_BYTES = 50_000_000
-"""Longest output of an op that is stored, per stream; as of dagster-aws's uploads."""
+"""Longest stored output of an op per stream, bytes; dagster-aws has the same limit for uploads."""
 _FLUSH_S = 5.0
 """Longest wait for the copy at the end of an op; a process that the op left behind may keep it open."""
-# A process, as compiled code may keep all threads of this one from running. What exceeds the limit is read and dropped.
+# Copying takes a process of its own: compiled code can block all threads of this one. The excess is read and dropped.
 _COPY = """trap '' INT
 head -c "$1" | tee -a "$2"
 [ "$(head -c 1 | wc -c)" -eq 0 ] || echo "[output beyond $1 bytes is not stored]" >> "$2"

@@ -22,7 +22,7 @@ where not tags @> any (cast(:values as jsonb[])) and not jsonb_exists_any(tags, 
 order by priority desc, place limit :limit
 """)
 _UNLIMITED = 100
-"""Runs that a poll launches if `max_concurrent_runs` is -1, which means that there is no limit."""
+"""Runs that a poll launches if `max_concurrent_runs` is -1, which is unlimited."""
 Tags = Mapping[str, str]
 Reached = Collection[tuple[str, str | None]]
 """Tags with which no further run may start: each with its value, or None for all values."""

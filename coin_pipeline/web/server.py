@@ -22,8 +22,8 @@ OTHER_FILES = 512
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may keep the interpreter lock while others wait for it.
 
-The event loop waits for it several times per request. With Python's 5 ms and eight threads that handle submissions, a
-status response took 6 times as long.
+The event loop needs it several times per request. With Python's default of 5 ms and eight threads that handle
+submissions, p99 of status requests is four times as long (`make bench-load`).
 """
 
 
