@@ -82,7 +82,9 @@ def test_output_and_exit_code_are_those_of_a_process_of_its_own(
     platform: Platform, arguments: tuple[str, ...], code: int
 ) -> None:
     """The user sees no difference except in speed."""
-    (platform.root / "failing.py").write_text(FAILING_STRATEGY)
+    file = platform.root / "failing.py"
+    file.touch(mode=0o600)  # the first command to see a file that others may read reports it
+    file.write_text(FAILING_STRATEGY)
     in_pool, here = outcome(start(platform, *arguments)), outcome(start(platform, *arguments, HERE))
     assert in_pool == here
     assert in_pool[0] == code

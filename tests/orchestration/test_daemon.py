@@ -115,7 +115,7 @@ def test_a_database_restart_ends_the_active_daemon(daemon: Callable[..., Daemon]
     wait_until(lambda: second.logged("standing by"), START_S)
     os.kill(server_pid(data_root / "postgres"), signal.SIGKILL)
     assert first.process.wait(10) == EXIT_RESTART
-    wait_until(lambda: responds(database_url(load_settings())))
+    wait_until(lambda: responds(database_url(load_settings())), START_S)  # it recovers first
     wait_until(second.is_active, START_S)
 
 

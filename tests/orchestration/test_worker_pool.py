@@ -231,7 +231,7 @@ def test_a_stopped_pool_lets_its_runs_end(tmp_path: Path) -> None:
         pool.process.terminate()
         wait_until(lambda: send_request(pool.home, reserve="run", owner="") == {"ok": False})
         pool.launch("quick-2")
-        assert pool.known() == {"sleep-1", "quick-2"}
+        assert pool.known() - {"run"} == {"sleep-1", "quick-2"}  # it may have been reserved before the signal arrived
         os.kill(pid, signal.SIGINT)  # its end
         pool.process.join(30)
         assert pool.process.exitcode == 0

@@ -53,7 +53,9 @@ class Installation(NamedTuple):
 def restored(root: Path) -> Installation:
     """Unpack the release's data, and its database into a new one on the session's server."""
     with tarfile.open(RELEASE) as archive:
-        archive.extractall(root, filter="data")
+        # Python has the argument `filter` since 3.11.4, and warns without one since 3.12.
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # type: ignore[method-assign,assignment]
+        archive.extractall(root)
     url, name = database_url(load_settings()), f"release_{uuid.uuid4().hex}"
     query(url, f"create database {name}")
     own = urlsplit(url)._replace(path=f"/{name}").geturl()
