@@ -97,7 +97,7 @@ def _bracket(excess: Callable[[float], float], width: float) -> tuple[float, flo
         value = at(log_kept)
     rate = _rate_of(log_kept)
     # The ends are twice as far away as the costs that were tried: rounding errors cannot decide beyond them.
-    is_found = rate > width and excess(rate - width / 2) >= 0 > excess(rate + width / 2)
+    is_found = width < rate < 1 - width and excess(rate - width / 2) >= 0 > excess(rate + width / 2)
     return (rate - width, rate + width) if is_found else (0.0, 1.0)
 
 

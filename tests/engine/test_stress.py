@@ -99,3 +99,12 @@ def test_overflowing_return_is_undefined() -> None:
         Fill.SIGNAL_CLOSE,
     )
     assert total_return_at(huge.trades, np.arange(4), Costs(0, 0)) is None
+
+
+@pytest.mark.parametrize("fraction", [1.0, 1e-3, 1e-6])
+@pytest.mark.parametrize("ratio", [1e12, 1e17, 1e36])
+def test_a_break_even_cost_close_to_one_is_that_of_bisection(ratio: float, fraction: float) -> None:
+    """No cost beyond one, at which a trade would return less than nothing, is tried."""
+    gross = [np.array([ratio, ratio])]
+    kept = 1 / ratio  # the growth is 1 where (1 - cost) / (1 + cost) is this
+    assert break_even_rate(gross, fraction) == pytest.approx((1 - kept) / (1 + kept), abs=2e-12)
