@@ -42,7 +42,7 @@ BUSY = {
 """Params with which a strategy trades often on one-minute bars."""
 SHORT = (("1m", "10000"), ("1d", "366"))
 SAMPLES = 3
-FIRST_CALL, CHECK_SHARE = 0.3, 0.2
+FIRST_CALL, CHECK_SHARE = 0.2, 0.2
 
 
 class MeanCrossParams(StrategyParams):

@@ -7,6 +7,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
@@ -30,6 +32,20 @@ class BorrowedSlice(Protocol):
         """See ``borrowed_slice``."""
 
 
+class _MachineCodeCache(FunctionCache):
+    """Numba's cache on disk, except that a hit loads the machine code and nothing else.
+
+    Numba registers its implementations of Python and NumPy before it looks into the cache. That imports 200 modules,
+    SciPy included if it is installed, and takes ten times as long as loading the kernels of a backtest. Only a
+    compilation needs them, and registers them itself. Machine code needs the runtime that allocates its arrays.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:  # noqa: ANN401 - numba passes untyped objects
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+
+
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function on first call, cache the machine code on disk, and release the GIL while it runs.
 
@@ -38,8 +54,10 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     file changes, not when another one does. The three intrinsics below are the exception; after changing one, touch
     the files that use it.
     """
-    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
-    return compiled
+    compiled: Any = numba.njit(nogil=True)(function)
+    if compiled is not function:  # it is, with NUMBA_DISABLE_JIT
+        compiled._cache = _MachineCodeCache(function)  # type: ignore[no-untyped-call] # noqa: SLF001 - no other way
+    return cast("Callable[P, R]", compiled)
 
 
 def _prefetch(_: Any, column: Any, index: Any) -> Any:  # noqa: ANN401, ARG001 - numba passes untyped objects

@@ -19,6 +19,7 @@ _NO_MORE = np.iinfo(np.int64).max
 _PREFETCH_TIMES = 4  # times to look ahead, enough for the closes to reach the cache
 _PREFETCH_BARS = 64  # first bars of a position; beyond these the hardware prefetcher takes over
 _CACHE_LINE = 8  # floats per cache line
+_COMPARED_BARS = 4096  # bars of two symbols compared at a time
 _ITEM_BYTES = np.dtype(np.float64).itemsize
 _IGNORED, _NO_SLOT, _TOO_SMALL = range(3)
 
@@ -223,7 +224,17 @@ def _address(column: Floats) -> int:
 @kernel
 def _equal(a: Ints, b: Ints) -> bool:
     """Return whether two columns are equal; columns that share their memory are not read."""
-    return len(a) == len(b) and (a.ctypes.data == b.ctypes.data or np.array_equal(a, b))
+    if len(a) != len(b):
+        return False
+    if a.ctypes.data == b.ctypes.data:
+        return True
+    for start in range(0, len(a), _COMPARED_BARS):  # a loop without an exit is compiled to vector instructions
+        differing = 0
+        for i in range(start, min(start + _COMPARED_BARS, len(a))):
+            differing |= a[i] ^ b[i]
+        if differing:
+            return False
+    return True
 
 
 @kernel
@@ -249,17 +260,24 @@ def _merge(times: Ints, ends: Ints) -> tuple[Ints, Ints]:
     for b in range(len(at)):
         upcoming[b] = times[at[b]] if at[b] < end[b] else _NO_MORE
     union, rows = np.empty(len(times), np.int64), np.empty(len(times), np.int64)
-    row = 0
-    while upcoming.min() < _NO_MORE:
-        now = upcoming.min()
+    row, now = 0, _earliest(upcoming)
+    while now < _NO_MORE:
         for b in range(len(at)):
             if upcoming[b] == now:
                 rows[at[b]] = row
                 at[b] += 1
                 upcoming[b] = times[at[b]] if at[b] < end[b] else _NO_MORE
         union[row] = now
-        row += 1
+        row, now = row + 1, _earliest(upcoming)
     return union[:row].copy(), rows
+
+
+@kernel
+def _earliest(times: Ints) -> int:
+    earliest = times[0]
+    for time in times:
+        earliest = min(earliest, time)
+    return int(earliest)
 
 
 @kernel

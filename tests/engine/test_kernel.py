@@ -3,6 +3,8 @@
 import ast
 import importlib
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,17 @@ def test_nothing_is_compiled_after_warm_up() -> None:
         simulate_shared_account(books, SharedRules(1, max_positions=1), [costs] * 2)
     assert compiled == {name: list(used.signatures) for name, (_, used) in kernels().items()}
     assert {name for name, signatures in compiled.items() if len(signatures) > 1} == set()
+
+
+def test_cached_kernel_loads_no_compiler_registry() -> None:
+    """A process that only runs cached machine code does not import what numba registers for compiling."""
+    compile_kernels()  # fills the cache
+    program = (
+        "import sys; from coin_pipeline.strategies.precompile import compile_kernels; compile_kernels();"
+        "print(*{'numba.np.linalg', 'numba.np.npyimpl'} & {*sys.modules})"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == ""
 
 
 def test_prefetch_has_no_effect_on_values() -> None:
