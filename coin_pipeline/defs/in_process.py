@@ -8,6 +8,7 @@ import dagster as dg
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.run_requests import RunSubmission
 from coin_pipeline.errors import RunFailed, error_class
+from coin_pipeline.orchestration._dagster_internals import execute_in_process
 from coin_pipeline.orchestration.failures import failure_from_events
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.orchestration.run_tags import CLIENT_TAG, COMMANDS, LOCAL_TAG, MAX_RETRIES_TAG
@@ -29,17 +30,9 @@ def run_in_process(settings: Settings, launch: RunSubmission, on_event: Callable
     run_id = str(uuid.uuid4())
     with open_instance(settings) as instance:
         instance.add_event_listener(run_id, on_event)
-        result = (
-            build_defs()
-            .resolve_job_def(launch.job)
-            .execute_in_process(
-                run_config=launch.config,
-                tags={**launch.tags, CLIENT_TAG: COMMANDS, LOCAL_TAG: "command", MAX_RETRIES_TAG: "0"},
-                instance=instance,
-                run_id=run_id,
-                raise_on_error=False,
-            )
-        )
+        job = build_defs().resolve_job_def(launch.job)
+        tags = {**launch.tags, CLIENT_TAG: COMMANDS, LOCAL_TAG: "command", MAX_RETRIES_TAG: "0"}
+        result = execute_in_process(job, launch.config, tags, instance, run_id)
     if not result.success:
         message, kind = failure_from_events(result.all_events)
         raise RunFailed(run_id, error_class(kind), message)

@@ -86,12 +86,12 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException, create_pg_engine, pg_alembic_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from threading import Event
 
     import click
-    from dagster import DagsterInstance, DagsterRun
+    from dagster import DagsterInstance, DagsterRun, ExecuteInProcessResult, JobDefinition
     from starlette.applications import Starlette
 
 LIVE_DATA_POLL_MS = 2000
@@ -214,6 +214,31 @@ def webserver_app(instance: "DagsterInstance", workspace: "Path") -> "Iterator[S
         yield create_app_from_workspace_process_context(context, live_data_poll_rate=LIVE_DATA_POLL_MS)
 
 
+def execute_in_process(
+    job: "JobDefinition",
+    run_config: "Mapping[str, Any]",
+    tags: "Mapping[str, str]",
+    instance: "DagsterInstance",
+    run_id: str,
+) -> "ExecuteInProcessResult":
+    """Execute a job as its method of this name does, which would keep the outputs of all ops in memory.
+
+    An error in an op is an event of the result (tests/defs/test_in_process.py).
+    """
+    from dagster._core.definitions.job_base import InMemoryJob  # noqa: PLC0415 -- of commands only
+    from dagster._core.execution.execute_in_process import core_execute_in_process  # noqa: PLC0415
+
+    return core_execute_in_process(
+        run_config=run_config,
+        job=InMemoryJob(job.as_ephemeral_job(resource_defs={}, input_values={})),
+        instance=instance,
+        output_capturing_enabled=False,
+        raise_on_error=False,
+        run_tags=tags,
+        run_id=run_id,
+    )
+
+
 def execute_run_function() -> "Callable[..., int]":
     """Return the body of `dagster api execute_run`; importing it takes tens of milliseconds that only workers pay.
 
@@ -268,6 +293,7 @@ __all__ = [
     "code_server_command",
     "create_pg_engine",
     "daemon_command",
+    "execute_in_process",
     "execute_run_function",
     "get_daemon_statuses",
     "hold_schedules",

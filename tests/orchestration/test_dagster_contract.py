@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.assets.job import asset_job
 from dagster._core.events import RunFailureReason
+from dagster._core.execution.execute_in_process import core_execute_in_process
 from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
 from dagster._core.instance import DagsterInstance
 from dagster._core.storage import dagster_run, tags
@@ -69,6 +70,9 @@ CALLS: dict[Callable[..., object], str] = {
     internals.create_pg_engine: "postgres_url token_provider engine_kwargs",
     internals.pg_alembic_config: "dunder_file script_location",
     internals.stamp_alembic_rev: "alembic_config conn rev",
+    core_execute_in_process: "run_config job instance output_capturing_enabled raise_on_error run_tags run_id"
+    " asset_selection",
+    dg.JobDefinition.as_ephemeral_job: "self resource_defs input_values op_selection asset_selection",
     internals.execute_run_function(): "run_id instance write_stream_fn set_exit_code_on_failure",
     internals.capture_interrupts: "",
     internals.setup_interrupt_handlers: "",
