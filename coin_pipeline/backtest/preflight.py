@@ -13,11 +13,14 @@ from coin_pipeline.candles.timeframe import SECOND_NS, day_range, seoul_day, utc
 from coin_pipeline.errors import InsufficientCoverage
 
 
-def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> None:
+def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> dict[str, int]:
     """Check from file footers alone that every symbol has candles in the range, and can have enough of them.
 
     Footers do not list the gaps between the first and the last candle: `require_coverage` checks those once the candles
     are read.
+
+    Returns:
+        The number of candles that each symbol has at most, as `limits.require_room` takes it.
 
     Raises:
         CandlesNotFound: Names each symbol that has none, and what is stored for it.
@@ -36,6 +39,8 @@ def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> None:
     if short:
         slices = find_candles(catalog, spec.model_copy(update={"symbols": tuple(short)}), "results")
         require_coverage(spec, coverage_of(slices))
+    length = spec.candle_length.ns
+    return {symbol: min(series.rows, -(-total(spans[symbol]) // length)) for symbol, series in stored.items() if series}
 
 
 def require_coverage(spec: BacktestSpec, coverage: Mapping[str, Json]) -> None:

@@ -156,15 +156,19 @@ def resolve_spec(settings: "Settings", fields: dict[str, Any]) -> "BacktestSpec"
         UnknownStrategy: No strategy has this name.
         CandlesNotFound: A symbol has no candles in the range.
         InsufficientCoverage: A symbol has too few candles in the range.
+        ResultTooLarge: The run would need too much memory or disk space.
     """
+    from coin_pipeline.backtest.limits import RunLimits, require_room
     from coin_pipeline.backtest.preflight import require_candles
     from coin_pipeline.backtest.request import parse_request
     from coin_pipeline.backtest.spec import resolve
     from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
 
     spec = resolve(parse_request(fields), load_registry(settings.coin_strategy_files))
-    require_candles(CandleCatalog(settings.data_root), spec)
+    candles = require_candles(CandleCatalog(settings.data_root), spec)
+    require_room(spec, candles, RunLimits.of(None, open_store(settings)))
     return spec
 
 

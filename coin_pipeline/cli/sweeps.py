@@ -71,15 +71,20 @@ def _parse_space(pairs: tuple[str, ...]) -> dict[str, str]:
 
 def _resolve(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepRequest, SweepSpec]":
     """Validate a request as far as possible before a run is recorded."""
+    from coin_pipeline.backtest.limits import RunLimits, require_room
     from coin_pipeline.backtest.preflight import require_candles
     from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
+    from coin_pipeline.sweeps.limits import require_trial_room
     from coin_pipeline.sweeps.request import parse_sweep
     from coin_pipeline.sweeps.resolve import resolve_sweep
 
     request = parse_sweep(fields)
     spec = resolve_sweep(request, load_registry(settings.coin_strategy_files))
-    require_candles(CandleCatalog(settings.data_root), spec)
+    limits = RunLimits.of(None, open_store(settings))
+    require_trial_room(spec, limits)
+    require_room(spec, require_candles(CandleCatalog(settings.data_root), spec), limits)
     return request, spec
 
 

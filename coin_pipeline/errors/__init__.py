@@ -4,6 +4,7 @@ CoinError
 ├── InvalidInput                    the caller can correct it: HTTP 422, exit code 2
 │   ├── InvalidSpec                 one or more fields of a request, each named
 │   ├── SweepTooLarge               more points than may run without confirmation
+│   ├── ResultTooLarge              more memory or disk space than a run may use
 │   ├── InvalidSymbol
 │   ├── InvalidTimeframe
 │   ├── InvalidResample             candles that cannot be resampled to a timeframe
@@ -147,6 +148,7 @@ from coin_pipeline.errors.invalid_input import (
     InvalidSymbol,
     InvalidTimeframe,
     NoPrice,
+    ResultTooLarge,
     SweepTooLarge,
     UnknownExchange,
     UnknownStrategy,
@@ -275,6 +277,7 @@ __all__ = [
     "RestoreFailed",
     "RestoreRefused",
     "ResultNotFound",
+    "ResultTooLarge",
     "RunFailed",
     "RunInterrupted",
     "SchemaNotChanged",

@@ -24,6 +24,23 @@ class SweepTooLarge(InvalidInput):
         super().__init__([Problem("space", f"{points:,} points exceed the limit of {limit:,}; {remedy}")])
 
 
+class ResultTooLarge(InvalidInput):
+    """A run needs more memory or disk space than the limits in force allow; nothing was computed.
+
+    Args:
+        what: Description of what needs it, with its number.
+        needed: Bytes that it needs at least.
+        resource: Memory or disk space.
+        limit: Bytes that are allowed.
+        name: Name of the limit.
+    """
+
+    def __init__(self, what: str, needed: int, resource: str, limit: int, name: str) -> None:
+        sizes = f"at least {-(-needed >> 20):,} MiB of {resource}, and the limit is {limit >> 20:,} MiB ({name})"
+        remedy = "request fewer symbols, points or days, or a longer timeframe, or raise the limit"
+        super().__init__([Problem("", f"{what} need {sizes}; {remedy}")])
+
+
 class InvalidSymbol(InvalidInput):
     """A market symbol is neither BASE_QUOTE nor Upbit's QUOTE-BASE."""
 

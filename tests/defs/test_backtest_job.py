@@ -26,19 +26,20 @@ from coin_pipeline.defs.failure_manifest import write_failure_manifest
 from coin_pipeline.defs.io_managers import InterimIOManager, ResultIOManager
 from coin_pipeline.defs.run_requests import backtest_submission
 from coin_pipeline.engine.signals import Signals
-from coin_pipeline.errors import StorageFull, StorageUnavailable
+from coin_pipeline.errors import ResultNotFound, StorageFull, StorageUnavailable
 from coin_pipeline.orchestration.failures import PROCESS_DIED, failure_from_events
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import build_entry, version_of
 from coin_pipeline.results.publish import backtest_files
-from coin_pipeline.results.store import load_result, stored_document
+from coin_pipeline.results.store import load_result, stored_document, stored_documents
 from coin_pipeline.results.tables import open_table
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies import Bars, Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from tests.candle_data import drop_rows
 from tests.defs.conftest import answer
+from tests.small_disk import small_disk
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -324,6 +325,45 @@ def test_an_unrecorded_fingerprint_does_not_fail_the_run(
     assert done.run_id in own_index.versions()
     logged = [entry.user_message for entry in instance.all_logs(done.run_id)]
     assert any("will be computed again: no space left to write fingerprints/" in message for message in logged)
+
+
+class NoSpaceLeft(LocalStore):
+    """A store on a full disk."""
+
+    def free_bytes(self) -> int:
+        """Return that nothing is free."""
+        return 0
+
+
+def test_a_result_beyond_the_limits_is_refused_before_it_is_computed(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
+) -> None:
+    """The number and the limit are in the message, and no symbol is simulated."""
+    assert candles
+    done = run(instance, build_defs({"store": NoSpaceLeft(data_root)}))
+    message, kind = failure_from_events(done.all_events)
+    assert kind == "ResultTooLarge"
+    assert message.startswith("1,160 candles need at least 1 MiB of disk space, and the limit is 0 MiB (free space")
+    assert {event.step_key for event in done.all_events if event.event_type_value == "STEP_START"} == {"load_candles"}
+
+
+def test_a_disk_that_fills_up_while_tables_are_written_leaves_no_result(
+    instance: dg.DagsterInstance, own_index: ResultIndex, data_root: Path, tmp_path: Path
+) -> None:
+    """The outputs of the ops fit the disk, and the tables do not."""
+    minutes = parse_timeframe("1m")
+    CandleCatalog(data_root).merge("MMM_KRW", minutes, synthetic_candles(1, minutes, date(2024, 1, 1), 30_000))
+    no_signals = {"strategy": "volume_long_candle", "params": {"body_pct": 1.0}, "symbols": ["MMM_KRW"]}
+    days = {"timeframe": "1m", "start_date": "2024-01-01", "end_date": "2024-01-20"}
+    with small_disk(tmp_path, 1) as disk:
+        store = LocalStore(disk)
+        done = run(instance, build_defs({"store": store}), **no_signals, **days)
+        assert failure_from_events(done.all_events)[1] == "StorageFull"
+        assert [event.step_key for event in done.all_events if event.event_type_value == "STEP_FAILURE"] == ["persist"]
+        assert list(stored_documents(store)) == []
+        with pytest.raises(ResultNotFound):
+            load_result(store, done.run_id)
+    assert done.run_id not in own_index.versions()
 
 
 def test_candles_that_change_between_ops_are_noticed(

@@ -287,3 +287,24 @@ def test_sweep_ended_from_outside_gets_its_manifest(instance: dg.DagsterInstance
     for item in (lost, example):
         write_failure_manifest(LocalStore(data_root), instance, item, "failed", PROCESS_DIED)
         assert json.loads((data_root / "tasks" / item.run_id / "manifest.json").read_bytes())["status"] == "failed"
+
+
+class NoSpaceLeft(LocalStore):
+    """A store on a full disk."""
+
+    def free_bytes(self) -> int:
+        """Return that nothing is free."""
+        return 0
+
+
+def test_trials_beyond_the_limits_are_refused_before_they_are_computed(
+    instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
+) -> None:
+    """Both numbers and the limit are in the message, and no chunk is evaluated."""
+    assert candles
+    job = build_defs({"store": NoSpaceLeft(data_root)}).resolve_job_def("sweep")
+    done = job.execute_in_process(run_config=config_with({}), instance=instance, raise_on_error=False)
+    message, kind = failure_from_events(done.all_events)
+    assert kind == "ResultTooLarge"
+    assert message.startswith("3,180 points x 2 symbols = 6,360 trials need at least 1 MiB of disk space, and the")
+    assert {event.step_key for event in done.all_events if event.event_type_value == "STEP_START"} == {"plan_sweep"}

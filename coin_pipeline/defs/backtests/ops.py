@@ -7,7 +7,8 @@ import dagster as dg
 import pyarrow as pa
 
 from coin_pipeline.backtest import runner
-from coin_pipeline.backtest.preflight import coverage_of, require_coverage
+from coin_pipeline.backtest.limits import RunLimits, require_room
+from coin_pipeline.backtest.preflight import coverage_of, require_candles, require_coverage
 from coin_pipeline.backtest.runner import CandleSlice
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.backtest.symbol_output import SymbolOutput
@@ -17,10 +18,12 @@ from coin_pipeline.defs.backtests.config import BacktestConfig
 from coin_pipeline.defs.mapping_keys import to_mapping_key
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
+from coin_pipeline.orchestration.memory_limit import memory_limit_mib
 from coin_pipeline.orchestration.retries import task_id_of
 from coin_pipeline.report.page import render_backtest_report
 from coin_pipeline.results.publish import ResultFiles, backtest_files
 from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 
@@ -32,11 +35,13 @@ def load_candles(
     config: BacktestConfig,
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
+    store: dg.ResourceParam[ObjectStore],
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> Iterator[dg.DynamicOutput[CandleSlice]]:
     """Yield one slice per symbol."""
     with translate_errors():
         spec = resolve(config.request(), strategies)
+        require_room(spec, require_candles(candles, spec), RunLimits.of(memory_limit_mib(), store))
         pieces = runner.find_candles(candles, spec, config.shelf)
         require_coverage(spec, coverage_of(pieces))
         for piece in pieces:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import dagster as dg
 import pyarrow as pa
 
-from coin_pipeline.backtest.preflight import require_coverage
+from coin_pipeline.backtest.limits import RunLimits, require_room
+from coin_pipeline.backtest.preflight import require_candles, require_coverage
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.sweeps import metadata
 from coin_pipeline.defs.sweeps.config import EvaluationConfig, SweepConfig
@@ -16,6 +17,7 @@ from coin_pipeline.defs.sweeps.progress import PointsReporter
 from coin_pipeline.orchestration.executors import uses_multiprocess
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
+from coin_pipeline.orchestration.memory_limit import memory_limit_mib
 from coin_pipeline.orchestration.retries import task_id_of
 from coin_pipeline.report.sweep_page import render_sweep_report
 from coin_pipeline.results.publish import ResultFiles
@@ -23,6 +25,7 @@ from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps import evaluate, plan, result
+from coin_pipeline.sweeps.limits import require_trial_room
 from coin_pipeline.sweeps.plan import SweepChunk
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import sweep_files
@@ -37,10 +40,13 @@ def plan_sweep(
     config: SweepConfig,
     candles: dg.ResourceParam[CandleCatalog],
     strategies: dg.ResourceParam[StrategyRegistry],
+    store: dg.ResourceParam[ObjectStore],
 ) -> Iterator[dg.DynamicOutput[SweepChunk]]:
     """Yield the chunks of the sweep."""
     with translate_errors():
-        spec = resolve_sweep(config.request(), strategies)
+        spec, limits = resolve_sweep(config.request(), strategies), RunLimits.of(memory_limit_mib(), store)
+        require_trial_room(spec, limits)
+        require_room(spec, require_candles(candles, spec), limits)
         planned = plan.split_into_chunks(candles, strategies, spec)
         require_coverage(spec, {item.symbol: item.coverage for item in planned.chunks[0].candles})
     for chunk in planned.chunks:

@@ -1,11 +1,9 @@
 """A worker process: forked with everything loaded, it waits for one run, executes it and ends."""
 
 import os
-import resource
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 import dagster as dg
@@ -16,10 +14,10 @@ from coin_pipeline.orchestration._dagster_internals import (
     execute_run_function,
     setup_interrupt_handlers,
 )
+from coin_pipeline.orchestration.memory_limit import limit_memory
 from coin_pipeline.orchestration.storage import engine_of
 from coin_pipeline.parent_death import end_with_parent
 from coin_pipeline.retry import tolerate_outages
-from coin_pipeline.settings import load_settings
 
 READY = b"ready\n"
 EXIT_UNFINISHED = 3
@@ -61,7 +59,7 @@ def execute_run(instance: dg.DagsterInstance, run_id: str) -> int:
     if run is None or run.status != dg.DagsterRunStatus.STARTING:
         return 0  # cancelled before it started, or handed over twice
     logs.identify_process(run_id=run_id, task_id=run.root_run_id or run_id)
-    _limit_memory(load_settings().coin_run_memory_mib)
+    limit_memory()
     setup_interrupt_handlers()
     with capture_interrupts():
         _execute(run_id, instance, lambda _: None, set_exit_code_on_failure=False)
@@ -74,11 +72,3 @@ def execute_run(instance: dg.DagsterInstance, run_id: str) -> int:
 def discard_inherited_connections(instance: dg.DagsterInstance) -> None:
     """Discard the connections that were open at the fork: they belong to the parent."""
     engine_of(instance).dispose(close=False)
-
-
-def _limit_memory(mib: int) -> None:
-    """Make a run that needs too much memory fail with a message before Linux kills some process."""
-    if sys.platform == "linux":
-        used = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
-        limit = int(used.split()[1]) * 1024 + mib * 2**20
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
