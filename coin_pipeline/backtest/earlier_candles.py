@@ -26,6 +26,11 @@ class WarmBars:
     bars: Bars
     start: int
 
+    @property
+    def in_range(self) -> Bars:
+        """The bars of the range, as views of all bars, so that a caller need not keep them a second time."""
+        return self.bars.window(self.start, len(self.bars))
+
     def of_range(self, signals: Signals) -> Signals:
         """Return the decisions on the bars of the range; those on warm-up bars are dropped."""
         if not self.start:

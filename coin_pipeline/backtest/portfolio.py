@@ -22,6 +22,7 @@ from coin_pipeline.engine.shared_account import SharedAccount, SharedRules, Symb
 from coin_pipeline.engine.simulate import Simulation
 from coin_pipeline.engine.stress import break_even_rate, compound_return, interpolate_break_even
 from coin_pipeline.errors import EquityOverflow
+from coin_pipeline.storage.mapped import release_pages
 
 SHARED = "shared account"
 """Name of the equity curve of an account that several symbols share."""
@@ -144,10 +145,11 @@ def equal_shares(curves: Sequence[Curve]) -> Curve:
         if len(curve.time) == len(time):  # then they are the same times
             equity += curve.equity
             buy_and_hold += curve.buy_and_hold
-            continue
-        row = np.searchsorted(curve.time, time, side="right")
-        equity += np.append(1.0, curve.equity)[row]
-        buy_and_hold += np.append(1.0, curve.buy_and_hold)[row]
+        else:
+            row = np.searchsorted(curve.time, time, side="right")
+            equity += np.append(1.0, curve.equity)[row]
+            buy_and_hold += np.append(1.0, curve.buy_and_hold)[row]
+        release_pages()
     equity, buy_and_hold = equity / len(curves), buy_and_hold / len(curves)
     return Curve(f"mean of {len(curves)} symbols", time, equity, drawdown(equity), buy_and_hold)
 
@@ -232,7 +234,12 @@ def combine_shared_account(
         EquityOverflow: The account, or the trades of one symbol by themselves, grow beyond `MAX_EQUITY`.
     """
     by_symbol = list(zip(spec.symbols, samples, strict=True))
-    books = [SymbolSamples.from_bars(symbol, bars_of(symbol), own) for symbol, own in by_symbol]
+    books: list[SymbolSamples] = []
+    for symbol, own in by_symbol:
+        bars = bars_of(symbol)
+        shared = books and np.array_equal(books[0].time, bars.time)  # as most symbols do
+        # Copies: views would keep all columns of the bars in memory.
+        books.append(SymbolSamples(symbol, books[0].time if shared else bars.time.copy(), bars.close.copy(), own))
     costs = [spec.costs_of(symbol) for symbol in spec.symbols]
     account = simulate_shared_account(books, rules, costs)
     if not is_representable(account.equity):

@@ -148,6 +148,7 @@ def simulate_symbol(
     strategy = registry.get(spec.strategy)
     params = registry.resolve(spec.strategy, spec.params)
     warm_up, warm = warm_bars(candles, spec, candle_slice.symbol, bars, strategy, params, warm_up)
+    bars = warm.in_range
     signals, report = checked_signals(strategy, params, warm.bars, candle_slice.symbol)
     signals = warm.of_range(signals)
     costs = spec.costs_of(candle_slice.symbol)

@@ -5,9 +5,8 @@ The rows of a symbol are contiguous, and symbols are in the order of the spec.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from coin_pipeline.backtest.formatting import iso_seconds
 from coin_pipeline.backtest.json_text import Rows
+from coin_pipeline.storage.mapped import release_pages
 from coin_pipeline.storage.spooled import Content, spool
 
 TableName = Literal["signals", "trades", "equity"]
@@ -24,6 +24,7 @@ TABLE_NAMES: tuple[TableName, ...] = get_args(TableName)
 Tables: TypeAlias = Mapping[TableName, pa.Table]
 GROUP_ROWS = 65_536
 """Rows in a row group of a stored table, the unit in which it is read."""
+_BLOCK_ROWS = 4 * GROUP_ROWS
 
 TIME_TYPE = pa.timestamp("ns", tz="UTC")
 TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
@@ -115,15 +116,31 @@ def to_parquet(table: pa.Table) -> Content:
         StorageFailed: It is large, and a temporary file cannot be written.
     """
     encodings = {field.name: _ENCODINGS[field.type] for field in table.schema if field.type in _ENCODINGS}
-    write = partial(
-        pq.write_table,
-        table,
-        compression="zstd",
-        row_group_size=GROUP_ROWS,
-        use_dictionary=[column for column in table.column_names if column not in encodings],
-        column_encoding=encodings,
-    )
+
+    def write(sink: BinaryIO) -> None:
+        with pq.ParquetWriter(
+            sink,
+            table.schema,
+            compression="zstd",
+            use_dictionary=[column for column in table.column_names if column not in encodings],
+            column_encoding=encodings,
+        ) as file:
+            for block in _blocks(table):
+                file.write_table(block, GROUP_ROWS)
+
     return spool(write, table.nbytes, "a table")
+
+
+def table_digest(table: pa.Table) -> str:
+    """Return the SHA-256 of a table's content; see `content_digest`."""
+    return content_digest(table.schema, (batch for block in _blocks(table) for batch in block.to_batches(GROUP_ROWS)))
+
+
+def _blocks(table: pa.Table) -> Iterator[pa.Table]:
+    """Yield a table in blocks of row groups, at least one, and give back the memory of mapped files after each."""
+    for start in range(0, max(len(table), 1), _BLOCK_ROWS):
+        yield table.slice(start, _BLOCK_ROWS)
+        release_pages()
 
 
 def content_digest(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> str:

@@ -6,6 +6,7 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import BaseModel
 
+from coin_pipeline.memory import release_memory
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.results.publish import ResultFiles, publish_result
@@ -38,9 +39,12 @@ class InterimIOManager(dg.IOManager):
         with translate_errors():
             self._store.put(key, data, overwrite=True)
         context.add_output_metadata({"key": key, "bytes": len(data)})
+        del obj, data
+        release_memory()
 
     def load_input(self, context: dg.InputContext) -> object:
         """Return the upstream output: a pydantic model if the input is annotated with one, else a table."""
+        release_memory()
         with translate_errors():
             data = map_object(self._store, _interim_key(_upstream(context)))
         declared = context.dagster_type.typing_type

@@ -14,7 +14,8 @@ from coin_pipeline.backtest.fingerprint import verify_own_digests
 from coin_pipeline.backtest.json_text import document_text
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ObjectNotFound, ResultNotFound
-from coin_pipeline.storage.base import ObjectStore, sha256_hex
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.mapped import pieces
 from coin_pipeline.storage.spooled import Content
 
 Json = dict[str, Any]
@@ -333,10 +334,9 @@ def parse_document(name: str, data: bytes) -> Json:
 
 def file_entry(name: str, key: str, data: Content) -> Json:
     """Return a file's entry in a manifest: name, path, size, MD5 and SHA-256."""
-    return {
-        "name": name,
-        "path": key,
-        "size_bytes": len(data),
-        "checksum": hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        "sha256": sha256_hex(data),
-    }
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    for piece in pieces(data):
+        md5.update(piece)
+        sha256.update(piece)
+    digests = {"checksum": md5.hexdigest(), "sha256": sha256.hexdigest()}
+    return {"name": name, "path": key, "size_bytes": len(data), **digests}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from coin_pipeline.errors import StorageFailed, StorageFull
+from coin_pipeline.storage.mapped import pieces
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -42,7 +43,7 @@ def atomic_write(
         OSError: The file cannot be written; `path` is unchanged.
     """
     with atomic_file(path, temporary, replace=replace, prepare=prepare) as file:
-        file.write(data)
+        file.writelines(pieces(data))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from io import SEEK_END, BufferedIOBase
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from coin_pipeline.errors import InvalidInput, ObjectCorrupt, Problem
+from coin_pipeline.storage.mapped import pieces
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -202,7 +203,10 @@ def check_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
 
 def sha256_hex(data: "ReadableBuffer") -> str:
     """Return the SHA-256 of `data` as a hex string."""
-    return hashlib.sha256(data).hexdigest()
+    digest = hashlib.sha256()
+    for piece in pieces(data):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def verify_sha256(key: str, data: bytes, sha256: str | None) -> bytes:

@@ -77,7 +77,7 @@ class S3Store:
         """Store an object; see `ObjectStore.put`."""
         check_key(key)
         view = memoryview(data)
-        digest = sha256_hex(view)
+        digest = sha256_hex(data)
         condition = {} if overwrite else {"IfNoneMatch": "*"}
         attributes = {"Metadata": {**check_metadata(metadata), _SHA256: digest}}
         send = self._send if view.nbytes <= MULTIPART_THRESHOLD_BYTES else self._send_parts

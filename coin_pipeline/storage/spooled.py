@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from io import BytesIO
-from mmap import ACCESS_READ, mmap
+from mmap import mmap
 from tempfile import TemporaryFile
 from typing import BinaryIO, TypeAlias
 
 from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.mapped import map_file
 
 Content: TypeAlias = bytes | mmap
 """Bytes in memory, or those of a file, which Linux loads and drops as needed; they do not count as a run's memory."""
-MAX_IN_MEMORY = 64 * 2**20
+MAX_IN_MEMORY = 8 * 2**20
 """Bytes up to which a content is kept in memory."""
 
 
@@ -34,7 +35,7 @@ def spool(write: Callable[[BinaryIO], object], size: int, name: str) -> Content:
     with translate_os_errors(f"the temporary file of {name}"), TemporaryFile() as file:
         write(file)
         file.flush()
-        return mmap(file.fileno(), 0, access=ACCESS_READ)
+        return map_file(file)
 
 
 def map_object(store: ObjectStore, key: str) -> mmap:
@@ -45,4 +46,4 @@ def map_object(store: ObjectStore, key: str) -> mmap:
         ObjectCorrupt: The bytes differ from those that were stored.
     """
     with store.open(key) as file:
-        return mmap(file.fileno(), 0, access=ACCESS_READ)
+        return map_file(file)
