@@ -1,7 +1,7 @@
-"""Threads of the routes that need no database: they do not wait behind requests that wait for it."""
+"""Threads of their own for kinds of routes, so that none of them waits for, or delays, the others."""
 
 from collections.abc import Callable, Coroutine
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter
@@ -10,20 +10,29 @@ from anyio.to_thread import run_sync
 
 P = ParamSpec("P")
 T = TypeVar("T")
-THREADS = 4
-_limiter: RunVar[CapacityLimiter] = RunVar("_limiter")
 
 
-def without_database(route: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Run a route that needs no database in threads of its own instead of FastAPI's."""
+def _in_threads(name: str, threads: int) -> Callable[[Callable[P, T]], Callable[P, Coroutine[Any, Any, T]]]:
+    """Return a decorator that runs functions in a number of threads which they share with each other only."""
+    shared: RunVar[CapacityLimiter] = RunVar(name)
 
-    @wraps(route)
-    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            limiter = _limiter.get()
-        except LookupError:
-            limiter = CapacityLimiter(THREADS)
-            _limiter.set(limiter)
-        return await run_sync(partial(route, *args, **kwargs), limiter=limiter)
+    def decorate(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+        @wraps(function)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                limiter = shared.get()
+            except LookupError:
+                limiter = CapacityLimiter(threads)
+                shared.set(limiter)
+            return await run_sync(lambda: function(*args, **kwargs), limiter=limiter)
 
-    return run
+        return run
+
+    return decorate
+
+
+without_database = _in_threads("without_database", 4)
+"""For routes that need no database: they do not wait behind requests that wait for it."""
+submitting = _in_threads("submitting", 3)
+"""For submissions, which take 50 ms of Python each: more threads would compete with the event loop for the interpreter
+lock, and delay status responses without accepting more."""

@@ -41,11 +41,13 @@ EXPIRED_DAYS = 40
 STATUS = (Limit("p99_ms", 50),)
 NO_ERRORS = (Limit("errors", 0),)
 FLAT = {"memory": 32, "descriptors": 16}
-"""Growth that each program may have, or a tenth of its usage if that is more: PostgreSQL has 2,000 descriptors."""
+"""Growth that each program may have, or a tenth of its usage if that is more."""
 SHARED_BUFFERS_MIB = 64
 """PostgreSQL's page cache (`database/embedded/cluster.py`), which fills as tables grow and then stays at this size."""
 GIVEN_BACK = Limit("files_left_mib", 1), Limit("rows_left", 1)
 """The row is that of the run of retention itself."""
+CACHED_FILES = 1_000
+"""Files of tables and indexes that PostgreSQL's processes keep open; each opens them as it first uses them."""
 _EXPIRE = """
     update runs set update_timestamp = update_timestamp - %(days)s * interval '1 day',
                     end_time = end_time - %(days)s * 86400 where end_time is not null"""
@@ -145,8 +147,9 @@ def program_rows(samples: Sequence[Sample], seconds: float) -> list[Row]:
 
 
 def _flat(name: str, figures: Mapping[str, float]) -> tuple[Limit, ...]:
-    memory = max(FLAT["memory"], figures["memory_mib"] / 10) + (SHARED_BUFFERS_MIB if name == "postgres" else 0)
-    descriptors = max(FLAT["descriptors"], figures["descriptors"] / 10)
+    cached_mib, cached_files = (SHARED_BUFFERS_MIB, CACHED_FILES) if name == "postgres" else (0, 0)
+    memory = max(FLAT["memory"], figures["memory_mib"] / 10) + cached_mib
+    descriptors = max(FLAT["descriptors"], figures["descriptors"] / 10) + cached_files
     return Limit("memory_grown_mib", round(memory)), Limit("descriptors_grown", round(descriptors))
 
 

@@ -22,7 +22,7 @@ from coin_pipeline.retry import tolerate_outages
 READY = b"ready\n"
 EXIT_UNFINISHED = 3
 """Exit code of a worker whose run has no recorded end."""
-NICENESS, BULK_NICENESS = 5, 10
+NICENESS, BULK_NICENESS = 10, 15
 """API requests have priority over runs, and interactive runs over bulk runs."""
 _execute = execute_run_function()  # imported before the fork
 
