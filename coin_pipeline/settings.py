@@ -1,4 +1,4 @@
-"""All settings, read from the environment and `.env`. No other module reads os.environ."""
+"""All settings, read from the environment and `.env`. Of them, only `data_root` is also read by another module."""
 
 import ipaddress
 import os
@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from coin_pipeline.data_root import DEFAULT
 from coin_pipeline.errors import InvalidSettings, Problem, did_you_mean, format_validation_message
 from coin_pipeline.origins import LEGACY_VARIABLES, parse_hosts, parse_origins
 
@@ -125,7 +126,7 @@ class Settings(BaseSettings):
     )
 
     data_root: Path = Field(
-        Path("data"), description="Root folder of candles, results, the embedded database and logs."
+        Path(DEFAULT), description="Root folder of candles, results, the embedded database and logs."
     )
     environment: Literal["development", "production", "test"] = Field(
         "development", description="Name of the environment, recorded in each result's metadata."

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.cli.serve import public_ui_url
+from coin_pipeline.data_root import find_data_root
 from coin_pipeline.errors import InvalidSettings
 from coin_pipeline.settings import (
     COMPOSE_VARIABLES,
@@ -36,6 +37,28 @@ def test_defaults_need_no_environment(folder: Path, monkeypatch: pytest.MonkeyPa
     assert settings.environment == "development"
     assert settings.database_url is None
     assert settings.coin_strategy_files == ()
+
+
+@pytest.mark.parametrize(
+    ("environment", "dotenv"),
+    [
+        (None, None),
+        ("~/here", None),
+        ("here", "DATA_ROOT=there"),
+        ("", 'DATA_ROOT="there"'),
+        (None, "ENVIRONMENT=test"),
+    ],
+)
+def test_data_root_is_found_without_the_settings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, environment: str | None, dotenv: str | None
+) -> None:
+    """It is the folder that the settings name."""
+    monkeypatch.delenv("DATA_ROOT")
+    if environment is not None:
+        monkeypatch.setenv("DATA_ROOT", environment)
+    if dotenv is not None:
+        (folder / ".env").write_text(dotenv)
+    assert find_data_root() == load_settings().data_root
 
 
 def test_the_environment_wins_over_dotenv(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import json
 import os
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import metadata
@@ -23,6 +23,7 @@ from typing import Any
 
 from coin_pipeline import engine
 from coin_pipeline.backtest.source_file import FileState, Source, file_state, read_source
+from coin_pipeline.backtest.stored_sources import stored_sources
 from coin_pipeline.errors import InvalidStrategyFile
 from coin_pipeline.strategies.base import Strategy
 
@@ -97,7 +98,7 @@ def source_digests(strategy: Strategy[Any], *others: str) -> SourceDigests:
         modules[f"{own}:{kind.__qualname__}"] = _compiled_digest(kind)
     elif _top(own) != _PROJECT:
         start = [(name, source if name == own else _file_of(name)) for name in _with_parents(own)]
-        custom = _follow(start, closure.seen, source)
+        custom = _follow(start, closure.seen, source, read_source)
         modules.update(custom.modules)
         packages = custom.packages
     return SourceDigests(dict(sorted(modules.items())), {name: _version(name) for name in sorted(packages)})
@@ -108,17 +109,24 @@ def _project_closure(roots: tuple[str, ...]) -> _Closure:
     known = _project_closures.get(roots)
     if known is None or not known.is_current():
         start = [(name, _file_of(name)) for root in roots for name in _with_parents(root)]
-        known = _project_closures[roots] = _follow(start, _EXCLUDED, None)
+        with stored_sources() as sources:
+            known = _project_closures[roots] = _follow(start, _EXCLUDED, None, sources.read)
     return known
 
 
-def _follow(pending: list[tuple[str, Path | None]], excluded: frozenset[str], source: Path | None) -> _Closure:
+def _follow(
+    pending: list[tuple[str, Path | None]],
+    excluded: frozenset[str],
+    source: Path | None,
+    read: Callable[[Path, FileState], Source],
+) -> _Closure:
     """Follow imports, and names of files next to the importer.
 
     Args:
         pending: Names of modules, and their files.
         excluded: Names that are not followed.
         source: File of the strategy; None if all modules are the project's.
+        read: Parses a file.
     """
     first_party = {_PROJECT, *(_top(name) for name, _ in pending)}
     modules, states, packages = dict[str, str](), dict[Path, FileState](), set[str]()
@@ -128,7 +136,7 @@ def _follow(pending: list[tuple[str, Path | None]], excluded: frozenset[str], so
         if path is None:  # a namespace package, or a name in a module that is not a module itself
             continue
         states[path] = file_state(path)
-        parsed = read_source(path, states[path])
+        parsed = read(path, states[path])
         modules[_label(name, path)] = parsed.digest
         imported = _imported(parsed, name, path)
         installed = {top for top in map(_top, imported) if top not in first_party and _is_installed(top)}

@@ -16,10 +16,11 @@ _IMPORTERS = frozenset({"import_module", "__import__"})
 
 
 class FileState(NamedTuple):
-    """What changes when a file is written: its inode, its time of modification in ns, and its size in bytes."""
+    """What changes when a file is written: its inode, its times of modification and change in ns, its size in bytes."""
 
     inode: int
     modified_ns: int
+    changed_ns: int
     size: int
 
 
@@ -40,7 +41,7 @@ def file_state(path: Path) -> FileState:
     """
     with translate_os_errors(path.name):
         state = path.stat()
-    return FileState(state.st_ino, state.st_mtime_ns, state.st_size)
+    return FileState(state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
 
 
 def read_source(path: Path, state: FileState) -> Source:

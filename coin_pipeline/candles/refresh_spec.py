@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from coin_pipeline.candles.exchanges.registry import UPBIT, require_timeframe
+from coin_pipeline.candles.exchanges.base import UPBIT
+from coin_pipeline.candles.exchanges.registry import require_timeframe
 from coin_pipeline.candles.fields import (
     TIMEFRAME_NAMES,
     Day,

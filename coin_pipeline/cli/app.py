@@ -1,5 +1,6 @@
 """The `coin` command: its subcommands, loaded lazily, and the mapping of errors to exit codes."""
 
+import gc
 import sys
 from importlib import import_module
 from typing import Any
@@ -86,6 +87,8 @@ def main() -> None:
         if isinstance(error, RunFailed):
             click.echo(f"the run is recorded as {error.run_id}", err=True)
         sys.exit(_exit_code(kind))
+    finally:
+        gc.freeze()  # the interpreter would otherwise traverse everything that is loaded when it ends
 
 
 def _run_in_pool(program: str, command: str = "", *arguments: str) -> int | None:
@@ -97,10 +100,11 @@ def _run_in_pool(program: str, command: str = "", *arguments: str) -> int | None
     """
     if command not in _COMMANDS_IN_POOL or {IN_PROCESS, "-h", "--help"} & {*arguments}:
         return None
+    from coin_pipeline.data_root import find_data_root
     from coin_pipeline.orchestration.worker_pool.commands import run_in_pool
-    from coin_pipeline.orchestration.worker_pool.lock import pool_home
+    from coin_pipeline.orchestration.worker_pool.protocol import home_of
 
-    return run_in_pool(pool_home(), __name__, [program, command, IN_PROCESS, *arguments])
+    return run_in_pool(home_of(find_data_root()), __name__, [program, command, IN_PROCESS, *arguments])
 
 
 def _exit_code(kind: type[CoinError]) -> int:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from coin_pipeline.database.embedded.server import EmbeddedPostgres, ServerLease
+from coin_pipeline.database.embedded.server import EarlyStart, EmbeddedPostgres, ServerLease
 from coin_pipeline.settings import Settings
 
 STOP_TIMEOUT_S = 5.0
 _leases: dict[Path, ServerLease] = {}
+_early: dict[Path, EarlyStart] = {}
 
 
 def database_url(settings: Settings) -> str:
@@ -20,7 +21,15 @@ def database_url(settings: Settings) -> str:
     home = _home(settings)
     if home not in _leases:  # kept until the process ends; the kernel then releases it
         _leases[home] = EmbeddedPostgres(home).lease()
+        if early := _early.pop(home, None):
+            early.close()
     return _leases[home].url
+
+
+def start_early(settings: Settings) -> None:
+    """Start the embedded server, if its cluster exists, without waiting for it: this process will soon need its URL."""
+    if not settings.database_url and (early := EmbeddedPostgres(_home(settings)).start_early()):
+        _early[_home(settings)] = early
 
 
 def running_database_url(settings: Settings) -> str | None:
@@ -41,6 +50,7 @@ def release_database(settings: Settings) -> None:
 def forget_leases() -> None:
     """Forget the leases that a fork has inherited and whose descriptors it has closed; it takes its own."""
     _leases.clear()
+    _early.clear()
 
 
 def _home(settings: Settings) -> Path:

@@ -4,23 +4,25 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from coin_pipeline.defs import io_managers, resources
+from coin_pipeline.defs import resources
 from coin_pipeline.defs.alerts.sensors import check_alerts, condition_alerts, run_alerts
 from coin_pipeline.defs.backtests.jobs import backtest
 from coin_pipeline.defs.backups.jobs import backup, backup_cleanup, restore_drill
 from coin_pipeline.defs.backups.schedules import backup_schedules
 from coin_pipeline.defs.candles import assets
+from coin_pipeline.defs.candles import resources as candle_resources
 from coin_pipeline.defs.candles.jobs import refresh_candles
 from coin_pipeline.defs.candles.schedules import daily_candles
 from coin_pipeline.defs.candles.sensors import markets
 from coin_pipeline.defs.forward import drift_assets
 from coin_pipeline.defs.forward.drift_jobs import forward_drift, nightly_drift
 from coin_pipeline.defs.forward.jobs import forward_test
+from coin_pipeline.defs.forward.resources import LedgerResource
 from coin_pipeline.defs.forward.schedules import forward_tests
 from coin_pipeline.defs.maintenance.jobs import retention
 from coin_pipeline.defs.maintenance.schedules import daily_retention
 from coin_pipeline.defs.sweeps.jobs import sweep
-from coin_pipeline.orchestration import heartbeat
+from coin_pipeline.defs.task_jobs import task_resources
 
 
 def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
@@ -40,19 +42,13 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
         sensors=[markets, run_alerts, check_alerts, condition_alerts],
         executor=dg.in_process_executor,  # for runs launched from an asset's page
         resources={
-            "alive": heartbeat.RunHeartbeatResource(),
-            "candles": resources.CandleCatalogResource(),
-            "exchange": resources.ExchangesResource(),
+            **task_resources(),
+            "exchange": candle_resources.ExchangesResource(),
             "in_memory_io": dg.mem_io_manager,
             "run_stack": resources.RunStackResource(),
-            "ledger": resources.LedgerResource(),
+            "ledger": LedgerResource(),
             "outbox": resources.OutboxResource(),
-            "verdicts": resources.CheckVerdictsResource(),
-            "store": resources.ObjectStoreResource(),
-            "strategies": resources.StrategyRegistryResource(),
-            "interim_io": io_managers.interim_io,
-            "result_io": io_managers.result_io,
-            "sweep_io": io_managers.sweep_io,
+            "verdicts": candle_resources.CheckVerdictsResource(),
             **(resource_overrides or {}),
         },
     )

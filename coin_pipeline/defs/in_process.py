@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.run_requests import RunSubmission
+from coin_pipeline.defs.task_jobs import task_job
 from coin_pipeline.errors import RunFailed, error_class
 from coin_pipeline.orchestration._dagster_internals import execute_in_process
 from coin_pipeline.orchestration.failures import failure_from_events
@@ -30,10 +30,17 @@ def run_in_process(settings: Settings, launch: RunSubmission, on_event: Callable
     run_id = str(uuid.uuid4())
     with open_instance(settings) as instance:
         instance.add_event_listener(run_id, on_event)
-        job = build_defs().resolve_job_def(launch.job)
         tags = {**launch.tags, CLIENT_TAG: COMMANDS, LOCAL_TAG: "command", MAX_RETRIES_TAG: "0"}
-        result = execute_in_process(job, launch.config, tags, instance, run_id)
+        result = execute_in_process(_job(launch.job), launch.config, tags, instance, run_id)
     if not result.success:
         message, kind = failure_from_events(result.all_events)
         raise RunFailed(run_id, error_class(kind), message)
     return run_id
+
+
+def _job(name: str) -> dg.JobDefinition:
+    if job := task_job(name):
+        return job
+    from coin_pipeline.defs.build import build_defs  # noqa: PLC0415 -- takes half a second
+
+    return build_defs().resolve_job_def(name)

@@ -6,19 +6,12 @@ resource.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from functools import cache
 
 import dagster as dg
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.exchanges.base import Exchange
-from coin_pipeline.candles.exchanges.registry import open_exchange
-from coin_pipeline.database.engine import create_engine
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.candles.checks import CheckVerdicts
-from coin_pipeline.defs.candles.ops import Exchanges
-from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.open_store import FAST_TIMEOUTS, SLOW_TIMEOUTS, open_store
@@ -49,34 +42,6 @@ class StrategyRegistryResource(dg.ConfigurableResource[StrategyRegistry]):
         return load_registry(load_settings().coin_strategy_files)
 
 
-class ExchangesResource(dg.ConfigurableResource[Exchanges]):
-    """Exchanges by name, each opened once per run."""
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Exchanges]:  # noqa: ARG002 -- same
-        """Yield a function that opens exchanges, and close them on exit."""
-        with ExitStack() as stack:
-
-            @cache
-            def exchange(name: str) -> Exchange:
-                return stack.enter_context(closing(open_exchange(name, load_settings())))
-
-            yield exchange
-
-
-class LedgerResource(dg.ConfigurableResource[Ledger]):
-    """Paper positions, in the database of forward tests."""
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Ledger]:  # noqa: ARG002 -- same
-        """Yield the ledger, and close its connections on exit."""
-        engine = create_engine(database_url(load_settings()))
-        try:
-            yield Ledger(engine)
-        finally:
-            engine.dispose()
-
-
 class OutboxResource(dg.ConfigurableResource[Session]):
     """Database session on the outbox of alerts."""
 
@@ -95,11 +60,3 @@ class RunStackResource(dg.ConfigurableResource[ExitStack]):
         """Yield the stack, and close what is on it on exit."""
         with ExitStack() as stack:
             yield stack
-
-
-class CheckVerdictsResource(dg.ConfigurableResource[CheckVerdicts]):
-    """Verdicts of the candle checks in this run."""
-
-    def create_resource(self, context: dg.InitResourceContext) -> CheckVerdicts:  # noqa: ARG002 -- Dagster passes it
-        """Return an empty collection."""
-        return CheckVerdicts()

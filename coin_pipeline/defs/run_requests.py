@@ -1,16 +1,18 @@
 """Submissions as Dagster runs: the job to launch, its run config and its tags."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, complete_stored_spec
-from coin_pipeline.candles.refresh_spec import RefreshSpec
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
 from coin_pipeline.orchestration.run_tags import CLASS_TAG, EXCHANGE_TAG, POINTS_TAG, SERIES_TAG, SPEC_TAG, SYNC
-from coin_pipeline.sweeps.request import SweepRequest
-from coin_pipeline.sweeps.spec import SweepSpec
+
+if TYPE_CHECKING:  # a backtest needs neither
+    from coin_pipeline.candles.refresh_spec import RefreshSpec
+    from coin_pipeline.sweeps.request import SweepRequest
+    from coin_pipeline.sweeps.spec import SweepSpec
 
 JobName = Literal[
     "backtest", "sweep", "retention", "refresh_candles", "forward_test", "backup", "restore_drill", "backup_cleanup"
@@ -44,7 +46,7 @@ def backtest_submission(spec: BacktestSpec, area: ResultArea) -> RunSubmission:
 
 
 def sweep_submission(
-    request: SweepRequest, spec: SweepSpec, *, workers: int | None = None, fresh: bool = False
+    request: "SweepRequest", spec: "SweepSpec", *, workers: int | None = None, fresh: bool = False
 ) -> RunSubmission:
     """Return the submission of a sweep.
 
@@ -64,7 +66,7 @@ def retention_submission(*, dry_run: bool) -> RunSubmission:
     return _submission("retention", {"remove_expired": {"dry_run": dry_run}}, {})
 
 
-def refresh_submission(spec: RefreshSpec) -> RunSubmission:
+def refresh_submission(spec: "RefreshSpec") -> RunSubmission:
     """Return the submission of a candle refresh."""
     fields = spec.model_dump(mode="json")
     tags = {SPEC_TAG: digest_of(fields), EXCHANGE_TAG: spec.exchange, SERIES_TAG: str(len(spec.series))}

@@ -22,7 +22,8 @@ from coin_pipeline.backtest.request import (
     WarmUpMode,
 )
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.candles.exchanges.registry import UPBIT, require_timeframe
+from coin_pipeline.candles.exchanges.base import UPBIT
+from coin_pipeline.candles.exchanges.registry import require_timeframe
 from coin_pipeline.candles.fields import (
     Day,
     RequestModel,

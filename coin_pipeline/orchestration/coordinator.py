@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from coin_pipeline.candles.exchanges.registry import UPBIT
+from coin_pipeline.candles.exchanges.base import UPBIT
 from coin_pipeline.orchestration._dagster_internals import IMPLICIT_ASSET_JOB_NAME
 from coin_pipeline.orchestration.launcher import PooledRunLauncher
 from coin_pipeline.orchestration.run_tags import (

@@ -1,13 +1,17 @@
 """Backtest report as a self-contained HTML file: no network access, no scripts, printable."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache, partial
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import format_amount, pluralize
@@ -26,6 +30,18 @@ _SYMBOL_FIGURES = ("total_return", "buy_and_hold", "cagr", "max_drawdown", "shar
 SYMBOLS_NAMED = 12
 """Symbols named in the heading; the tables name all."""
 _UNDEFINED = Markup('<span class="undefined" title="undefined">&ndash;</span>')
+
+
+_COMPILED = str(Path(cache_from_source(__file__)).parent)
+
+
+class _CompiledTemplates(FileSystemBytecodeCache):
+    """Compiled templates next to the compiled modules; where the folder is not writable, each process compiles them."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Store a compiled template, which is used while its source is the same."""
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
 
 
 def render_backtest_report(document: Json, tables: Tables) -> str:
@@ -68,6 +84,7 @@ def template_environment() -> Environment:
     """Return the Jinja environment of the reports, with the filters that format figures."""
     environment = Environment(
         loader=PackageLoader("coin_pipeline.report"),
+        bytecode_cache=_CompiledTemplates(_COMPILED),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -2,10 +2,8 @@
 
 import inspect
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -24,6 +22,7 @@ from coin_pipeline.errors import (
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout
+from coin_pipeline.strategies.entry_points import installed_strategies
 from coin_pipeline.strategies.file_watcher import FileSnapshot
 from coin_pipeline.strategies.loader import (
     call_warm_up_bars,
@@ -33,7 +32,6 @@ from coin_pipeline.strategies.loader import (
     unload_modules,
 )
 
-ENTRY_POINTS = "coin_pipeline.strategies"
 BUILT_IN: tuple[type[Strategy[Any]], ...] = (VolumeLongCandle, VolumeZoneBreakout)
 TYPES = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "text"}
 BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
@@ -107,11 +105,6 @@ def load_registry(strategy_files: Sequence[Path] = ()) -> StrategyRegistry:
     return _Source(strategy_files).registry()
 
 
-def has_installed_strategies() -> bool:
-    """Return whether installed packages provide strategies; a process does not notice that their files change."""
-    return bool(_entry_points(tuple(sys.path)))
-
-
 class _Source:
     """Strategy files and the registry loaded from them; reloads it when their content changes."""
 
@@ -140,18 +133,12 @@ class _Source:
 
 def _load_all(strategy_files: Sequence[Path]) -> Iterable[Strategy[Any]]:
     strategies: dict[str, Strategy[Any]] = {strategy.name: strategy() for strategy in BUILT_IN}
-    for point in _entry_points(tuple(sys.path)):
+    for point in installed_strategies():
         _register(strategies, point.value, _load_entry_point(point))
     for path in strategy_files:
         for strategy_class in load_strategies(path):
             _register(strategies, path, strategy_class)
     return strategies.values()
-
-
-@lru_cache(maxsize=8)
-def _entry_points(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return the entry points of installed packages, cached: reading them takes longer than a short backtest."""
-    return tuple(entry_points(group=ENTRY_POINTS))
 
 
 def describe_strategy(strategy: Strategy[Any]) -> dict[str, Any]:

@@ -36,6 +36,31 @@ def test_lease_provides_a_responding_server(home: Path) -> None:
         assert query(lease.url, "select current_user, current_database()") == [("coin", "coin")]
 
 
+def test_server_that_was_started_early_is_there_for_the_lease(home: Path) -> None:
+    """Its start needs no lease, and it stays until both are closed."""
+    early = EmbeddedPostgres(home).start_early()
+    assert early
+    wait_until(lambda: EmbeddedPostgres(home).running_url() is not None)
+    with EmbeddedPostgres(home).lease() as lease:
+        early.close()
+        assert query(lease.url, "select 1") == [(1,)]
+
+
+def test_server_that_was_started_early_stops_without_a_lease(home: Path) -> None:
+    """A command that ends before it needs the database leaves no process behind."""
+    early = EmbeddedPostgres(home).start_early()
+    assert early
+    wait_until(lambda: EmbeddedPostgres(home).running_url() is not None)
+    early.close()
+    wait_until(lambda: is_stopped(home))
+
+
+def test_early_start_creates_no_cluster(empty_home: Path) -> None:
+    """A command that is refused leaves no files behind."""
+    assert EmbeddedPostgres(empty_home).start_early() is None
+    assert not empty_home.exists()
+
+
 def test_commits_are_durable_and_access_is_protected(home: Path) -> None:
     """A commit is on disk before it is acknowledged; connections need this machine and the password."""
     expected = {

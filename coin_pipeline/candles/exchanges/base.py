@@ -10,6 +10,8 @@ from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, format_utc, ne
 from coin_pipeline.candles.validation import check_prices, check_times
 from coin_pipeline.errors import ExchangeAnswer, InvalidCandles
 
+UPBIT = "upbit"
+"""Name of the exchange that is the default."""
 SETTLING_NS = 5 * SECOND_NS
 """A candle counts as closed this long after its end, by the exchange's clock: its last trades may be added late."""
 

@@ -5,13 +5,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from coin_pipeline.candles.exchanges.base import Exchange
+from coin_pipeline.candles.exchanges.base import UPBIT, Exchange
 from coin_pipeline.candles.exchanges.ccxt import open_ccxt
 from coin_pipeline.candles.exchanges.upbit import UpbitClient, candle_unit
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.settings import Settings
-
-UPBIT = UpbitClient.name
 
 
 def open_exchange(name: str, settings: Settings) -> Exchange:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.exchanges.base import (
+    UPBIT,
     FetchResult,
     last_closed_at,
     not_fetched_hint,
@@ -137,7 +138,7 @@ class UpbitClient:
             limits this client alone.
     """
 
-    name = "upbit"
+    name = UPBIT
 
     def __init__(
         self,

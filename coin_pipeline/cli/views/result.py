@@ -7,8 +7,6 @@ import click
 
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.cli.views.backtest import summary_lines
-from coin_pipeline.cli.views.console import new_console
-from coin_pipeline.cli.views.sweep import print_sweep
 from coin_pipeline.results.store import load_result, report_key, result_key, task_key
 from coin_pipeline.storage.open_store import open_store
 
@@ -28,6 +26,9 @@ def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> 
     """
     document = load_result(open_store(settings), run_id)
     if str(document.get("version")).startswith("sweep"):
+        from coin_pipeline.cli.views.console import new_console
+        from coin_pipeline.cli.views.sweep import print_sweep
+
         print_sweep(new_console(), document)
     else:
         for line in summary_lines(document):

@@ -48,6 +48,25 @@ class ServerLease:
             os.close(users)
 
 
+class EarlyStart:
+    """A server that may still be starting; it stops if there is no lease when this is closed.
+
+    Args:
+        users: Descriptor that holds `users.lock`.
+        supervisor: Program that starts the supervisor; None if another program has started it.
+    """
+
+    def __init__(self, users: int, supervisor: subprocess.Popen[bytes] | None) -> None:
+        self._users = users
+        self._supervisor = supervisor
+
+    def close(self) -> None:
+        """Leave the server to the leases."""
+        os.close(self._users)
+        if self._supervisor:
+            self._supervisor.wait()
+
+
 class EmbeddedPostgres:
     """The server of one cluster directory, shared by all programs that hold a lease on it.
 
@@ -78,6 +97,29 @@ class EmbeddedPostgres:
         except OSError as error:
             reason = f"this program runs as user id {os.geteuid()} and cannot use it: {error}"
             raise DatabaseUnavailable(self._home, reason) from error
+
+    def start_early(self) -> EarlyStart | None:
+        """Start the server of an existing cluster without waiting for it, and without an error: `lease` raises it.
+
+        Returns:
+            What is to be closed once there is a lease; None without a cluster, or while its server is being stopped.
+        """
+        if not (self._home / "data").exists():
+            return None
+        try:
+            users = files.try_lock(self._home / "users.lock", fcntl.LOCK_SH)
+        except OSError:
+            return None
+        if users is None:
+            return None
+        supervisor = None
+        with contextlib.suppress(OSError, DatabaseUnavailable):
+            if (lock := files.try_lock(self._home / "supervisor.lock")) is not None:
+                try:
+                    supervisor = self._spawn_supervisor(lock)
+                finally:
+                    os.close(lock)
+        return EarlyStart(users, supervisor)
 
     def running_url(self) -> str | None:
         """Return the URL of the server if it runs and responds; it is not started, and may stop at any time."""
@@ -150,11 +192,16 @@ class EmbeddedPostgres:
             raise DatabaseUnavailable(
                 self._home, message or f"its supervisor ended without a message; {free} MiB of disk space are free"
             )
+        self._spawn_supervisor(lock).wait()
+
+    def _spawn_supervisor(self, lock: int) -> subprocess.Popen[bytes]:
+        """Start a program that becomes the supervisor, which inherits its lock, and ends."""
         programs = server_programs(self._home)
         command = ["-P", "-m", "coin_pipeline.database.embedded.supervisor", str(self._home), str(programs)]
         search_path = os.pathsep.join(map(os.path.abspath, sys.path))
+        log = self._home / "supervisor.log"
         with os.fdopen(files.open_private(log, os.O_WRONLY | os.O_APPEND), "ab") as output:
-            subprocess.run(  # noqa: S603 - fixed programs, no shell
+            return subprocess.Popen(  # noqa: S603 - fixed programs, no shell
                 [sys.executable, *command],
                 env=inherited_environment({"PYTHONPATH": search_path}),
                 stdin=subprocess.DEVNULL,
@@ -162,5 +209,4 @@ class EmbeddedPostgres:
                 stderr=output,
                 pass_fds=(lock,),
                 start_new_session=True,
-                check=False,
             )

@@ -9,7 +9,7 @@ from dagster import MetadataValue
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.collect import collect
-from coin_pipeline.candles.exchanges.registry import UPBIT
+from coin_pipeline.candles.exchanges.base import UPBIT
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
 from coin_pipeline.defs.candles import checks
 from coin_pipeline.defs.candles.ops import Exchanges, ProgressLogger

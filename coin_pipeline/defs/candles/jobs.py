@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from coin_pipeline.candles.exchanges.registry import UPBIT
+from coin_pipeline.candles.exchanges.base import UPBIT
 from coin_pipeline.defs.candles.config import RefreshConfig
 from coin_pipeline.defs.candles.ops import collect_symbol, plan_refresh
 from coin_pipeline.defs.run_requests import PLAN_OP

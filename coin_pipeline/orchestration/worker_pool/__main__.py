@@ -38,7 +38,7 @@ from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.file_lock import FileLock
 from coin_pipeline.storage.open_store import open_store
-from coin_pipeline.strategies.registry import has_installed_strategies
+from coin_pipeline.strategies.entry_points import installed_strategies
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 FINALIZE_ATTEMPTS = 5
@@ -72,7 +72,7 @@ def main() -> None:
             lambda line: _fork_worker(instance, line),
             lambda run_id: _fork_finalizer(instance, run_id),
             lambda caller, files: _fork_command(instance, caller, files),
-            None if has_installed_strategies() else IDENTITY,  # whose files may be edited without a trace
+            None if installed_strategies() else IDENTITY,  # whose files may be edited without a trace
         )
         _log.info("ready: %s", limits)
         adopt_stranded(instance, pool)

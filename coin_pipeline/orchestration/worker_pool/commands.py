@@ -22,7 +22,6 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import coin_pipeline
-from coin_pipeline import logs
 from coin_pipeline.errors import ServiceUnavailable
 from coin_pipeline.orchestration.entry_point import run_main
 from coin_pipeline.orchestration.worker_pool.protocol import TIMEOUT_S, socket_address
@@ -159,6 +158,8 @@ def _surroundings() -> dict[str, Any]:
 
 def _take_surroundings(command: dict[str, Any], files: Sequence[int]) -> None:
     """Replace what this process has inherited from the pool by what the caller has."""
+    from coin_pipeline import logs  # noqa: PLC0415 -- the caller, which imports this module, need not load the settings
+
     logs.unconfigure()
     os.chdir(command["cwd"])
     os.umask(command["umask"])

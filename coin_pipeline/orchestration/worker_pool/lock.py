@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from coin_pipeline.errors import ServiceUnavailable
+from coin_pipeline.orchestration.worker_pool.protocol import home_of
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.file_lock import FileLock, try_lock
 
@@ -88,4 +89,4 @@ def _kill_session(lock: IO[str]) -> None:
 
 def pool_home() -> Path:
     """Return the directory of the pool's socket and lock."""
-    return load_settings().data_root / "dagster"
+    return home_of(load_settings().data_root)

@@ -48,6 +48,11 @@ def launch_request(run: "dg.DagsterRun") -> Message:
     return {"launch": run.run_id, "bulk": is_bulk(run), "owner": owner_of(run)}
 
 
+def home_of(data_root: Path) -> Path:
+    """Return the directory of the pool's socket and lock."""
+    return data_root / "dagster"
+
+
 @contextlib.contextmanager
 def socket_address(home: Path) -> Iterator[str]:
     """Yield a short path to the socket: the real one may exceed the hundred bytes that an address may have."""
