@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from coin_pipeline.orchestration.worker_pool.commands import identity_of
-from coin_pipeline.orchestration.worker_pool.protocol import SOCKET_NAME
+from coin_pipeline.orchestration.worker_pool.commands import IDENTITY, identity_of
+from coin_pipeline.orchestration.worker_pool.protocol import SOCKET_NAME, socket_address
 from tests.orchestration.test_worker_pool import Running, has_ended, running_pool, wait_until
 
 CALLER = """
@@ -105,6 +106,31 @@ def test_ctrl_c_interrupts_the_command(pool: Running) -> None:
     caller.send_signal(signal.SIGINT)
     caller.communicate(timeout=60)
     assert caller.returncode == 130
+
+
+def test_a_signal_that_arrives_with_the_command_interrupts_it(pool: Running) -> None:
+    """A Ctrl-C right after the start is in the same segment as the command."""
+    command = {
+        "module": "tests.orchestration.pool_command",
+        "argv": ["coin", "sleep"],
+        "cwd": str(pool.home),
+        "environment": {},
+        "path": sys.path,
+        "umask": 0o022,
+        "streams": [("utf-8", "strict", False)] * 3,
+    }
+    with (
+        socket.socket(socket.AF_UNIX) as caller,
+        socket_address(pool.home) as name,
+        Path(os.devnull).open("r+") as null,
+    ):
+        caller.settimeout(30)
+        caller.connect(name)
+        socket.send_fds(caller, [json.dumps({"command": IDENTITY}).encode() + b"\n"], [null.fileno()] * 3)
+        answers = caller.makefile("r")
+        assert json.loads(answers.readline()) == {"ok": True}
+        caller.sendall(json.dumps(command).encode() + b"\n" + bytes([signal.SIGINT]))
+        assert answers.readline() == "130\n"
 
 
 def test_sigterm_ends_both(pool: Running) -> None:

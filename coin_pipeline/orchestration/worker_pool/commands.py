@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import coin_pipeline
 from coin_pipeline.errors import ServiceUnavailable
@@ -119,21 +119,22 @@ def run_command(caller: socket.socket, files: Sequence[int]) -> NoReturn:
     """
     caller.settimeout(None)
     caller.sendall(b'{"ok": true}\n')
-    line = caller.makefile("rb").readline()
+    received = caller.makefile("rb")
+    line = received.readline()
     if not line:
         os._exit(0)  # the caller did not wait for the answer
     command = json.loads(line)
     _take_surroundings(command, files)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=_follow, args=(caller,), daemon=True).start()
-    code = _run_as_interpreter(command["module"], command["argv"])
+    code = _run_as_interpreter(command["module"], command["argv"], received)
     caller.sendall(b"%d\n" % code)
     os._exit(code)
 
 
-def _run_as_interpreter(module: str, argv: Sequence[str]) -> int:
+def _run_as_interpreter(module: str, argv: Sequence[str], signals: BinaryIO) -> int:
     """Run a program, and report what it does not handle as Python would; return the exit code."""
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        threading.Thread(target=_follow, args=(signals,), daemon=True).start()
         code = run_main(module, argv)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -176,8 +177,8 @@ def _take_surroundings(command: dict[str, Any], files: Sequence[int]) -> None:
         setattr(sys, name, stream)
 
 
-def _follow(caller: socket.socket) -> None:
-    """Deliver the signals that the caller forwards; end with it, as its own process would."""
-    while signals := caller.recv(1):
-        os.kill(os.getpid(), signals[0])
+def _follow(signals: BinaryIO) -> None:
+    """Deliver the signals that the caller forwards, one byte each; end with it, as its own process would."""
+    while number := signals.read(1):  # of the reader's buffer first: the command's segment may have contained it
+        os.kill(os.getpid(), number[0])
     os.kill(os.getpid(), signal.SIGKILL)
