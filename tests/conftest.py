@@ -6,6 +6,7 @@ Fixtures import what they start: a test of the engine pays neither for an S3 cli
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from contextlib import closing
 from datetime import date
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 # A busy machine must not fail a test of properties.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+# Under nohup or in a shell's background, Ctrl-C is ignored, and would be by every process that a test interrupts.
+# A handler, unlike SIG_IGN, is not inherited by programs that this process starts.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_PLATFORM = tuple(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,14 +87,20 @@ def write_legacy_platform(home: Path) -> Path:
 
 
 def snapshot_files(home: Path) -> dict[str, FileState]:
-    """Return the state of each file under `home`, by relative path."""
+    """Return the state of each file under `home`, by relative path, but for those of the database server.
+
+    The server changes its files while they are listed; the legacy platform has none.
+    """
+    paths = []
+    for folder, folders, names in os.walk(home):
+        folders[:] = [name for name in folders if name != "postgres"]
+        paths += [Path(folder, name) for name in names]
     states = {}
-    for path in sorted(home.rglob("*")):
-        if path.is_file():
-            status = path.stat()
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            name = path.relative_to(home).as_posix()
-            states[name] = FileState(digest, status.st_mtime_ns, status.st_ino, status.st_mode)
+    for path in sorted(paths):
+        status = path.stat()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        name = path.relative_to(home).as_posix()
+        states[name] = FileState(digest, status.st_mtime_ns, status.st_ino, status.st_mode)
     return states
 
 
