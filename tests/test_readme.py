@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.cli.app import coin
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+ROOT = Path(__file__).resolve().parents[1]
+README, KOREAN = ((ROOT / name).read_text() for name in ("README.md", "README.ko.md"))
 
 
 @pytest.mark.parametrize("days", [10, 250])
@@ -34,3 +35,25 @@ def test_demo_prints_the_output_in_the_readme(candles: CandleCatalog) -> None:
     variable = ("Run", "Result", "Report", "Dagster")
     expected = [line for line in documented.splitlines() if not line.startswith(variable)]
     assert printed[: len(expected)] == expected
+
+
+def structure(text: str) -> dict[str, list[str]]:
+    """Return what a translation leaves as it is: levels of headings, code without comments, and targets of links.
+
+    The Korean page of a subject counts as the English one; either README begins with a link to the other.
+    """
+    code = re.findall(r"^```.*?^```", text, re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return {
+        "headings": re.findall(r"^(#+) ", prose, re.MULTILINE),
+        "code": [re.sub(r" *# .*", "", block) for block in code],
+        "links": [target.replace("docs/ko/", "docs/") for target in re.findall(r"\]\((.*?)\)", prose)][1:],
+        "rows": re.findall(r"^\|", prose, re.MULTILINE),
+    }
+
+
+@pytest.mark.parametrize("part", ["headings", "code", "links", "rows"])
+def test_both_languages_have_the_same_structure(part: str) -> None:
+    """What one README offers, the other does too, in the same order."""
+    assert structure(KOREAN)[part] == structure(README)[part]
+    assert structure(README)[part]
