@@ -2,11 +2,9 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -182,8 +180,7 @@ def _serve(
             click.echo(f"API         http://{host}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")
             click.echo(f"Logs        {settings.data_root / 'logs'}\nPress Ctrl-C to stop.")
             _report_pause(settings)
-        with _reindexing(settings):
-            supervisor.watch(lambda: _restore_files(settings, lock))
+        supervisor.watch(lambda: _restore_files(settings, lock))
         _announce("stopping")
 
 
@@ -212,29 +209,6 @@ def _restore_files(settings: "Settings", lock: "FileLock") -> None:
     if not lock.restore():
         raise already_served(settings.data_root)
     restore_home(settings)
-
-
-@contextmanager
-def _reindexing(settings: "Settings") -> Iterator[None]:
-    """Index results that were copied in, in the background; report errors on standard error and continue.
-
-    Uses a separate process: the supervisor must not fork its children while another thread of this process runs.
-    """
-    from coin_pipeline.settings import child_environment
-
-    command = [sys.executable, "-m", "coin_pipeline.cli", "results", "reindex"]
-    process = subprocess.Popen(  # noqa: S603 -- our own module
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=child_environment(settings),
-        start_new_session=True,  # Ctrl-C must reach this process only
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def program_commands(settings: "Settings", api_port: int, ui_port: int) -> dict[str, tuple[str, ...]]:

@@ -34,6 +34,7 @@ from coin_pipeline.orchestration._dagster_internals import (
     select_queued_runs,
 )
 from coin_pipeline.orchestration.instance import open_instance
+from coin_pipeline.orchestration.monitoring.copied_results import index_copied_results
 from coin_pipeline.orchestration.monitoring.loop import platform_monitor
 from coin_pipeline.orchestration.queue import next_runs
 from coin_pipeline.settings import Settings, load_settings
@@ -83,6 +84,7 @@ def main() -> None:
     select_queued_runs(next_runs)
     for monitor in monitors:
         monitor.start()
+    threading.Thread(target=index_copied_results, args=(settings,), name="reindex", daemon=True).start()
     run_dagster_daemon()
 
 

@@ -163,8 +163,10 @@ def service(log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_services_together_are_a_platform(own_root: Path) -> None:
-    """A backtest runs in the pool, every check passes, `coin up` is refused, and SIGTERM stops each service."""
+    """A backtest runs, every check passes, copied results are listed, `coin up` is refused, and SIGTERM stops each."""
     store_candles(own_root)
+    (own_root / "results").mkdir()
+    (own_root / "results/old.json").write_text('{"strategy": "s", "symbols": [{"symbol": "BTC_KRW", "signals": 3}]}')
     assert finish(coin_serve("init")).endswith("exit code 0")
     ports = dict(zip(("api", "ui"), free_ports(2), strict=True))
     logs = own_root / "service-logs"
@@ -185,8 +187,11 @@ def test_the_services_together_are_a_platform(own_root: Path) -> None:
 
         for name in running:
             wait_until(serves(name), START_S)
-        response = httpx2.post(f"http://127.0.0.1:{ports['api']}/api/backtests/run", json=BACKTEST, timeout=START_S)
+        api = httpx2.Client(base_url=f"http://127.0.0.1:{ports['api']}", timeout=START_S)
+        stack.enter_context(api)
+        response = api.post("/api/backtests/run", json=BACKTEST)
         assert response.status_code == 200, response.text
+        wait_until(lambda: api.get("/api/backtests/history", params={"strategy": "s"}).json()["total"] == 1, START_S)
         refused = subprocess.run([COIN, "up"], capture_output=True, text=True, timeout=START_S, check=False)
         assert "already serves" in refused.stderr
         for name in ("api", "ui", "daemon", "pool", "code"):

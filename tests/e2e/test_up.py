@@ -18,6 +18,7 @@ import pytest
 from coin_pipeline.database.embedded.cluster import DATABASE, USER
 from tests.builders import SLOW_STRATEGY
 from tests.conftest import store_candles
+from tests.forking import run_coin
 from tests.other_user import as_other_user, connectable, listening_sockets, readable
 from tests.platforms import (
     BACKTEST,
@@ -37,6 +38,7 @@ from tests.platforms import (
     wait_until,
 )
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 -- the platform refuses it without tokens
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc and prctl exist on Linux only")
 
 
@@ -69,11 +71,18 @@ def platform(shared: SharedPlatform) -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="module")
-def sync_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A platform that accepts no asynchronous requests; a test may kill it."""
+def exposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform that other machines can reach, whose client sends a token; a test may kill it.
+
+    It accepts no asynchronous requests.
+    """
     root = tmp_path_factory.mktemp("platform")
     store_candles(root)
-    platform = start_platform(root, COIN_ASYNC="off")
+    created = run_coin(
+        *("token", "create", "test", "--scope", "admin"), environment={**os.environ, "DATA_ROOT": str(root)}
+    )
+    platform = start_platform(root, COIN_BIND=EVERYWHERE, COIN_ASYNC="off")
+    platform.api.headers["Authorization"] = f"Bearer {created.stdout.strip()}"
     yield platform
     platform.api.close()
     if platform.is_up:
@@ -94,9 +103,10 @@ def run_up(root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_copied_results_appear_in_the_history(platform: Platform) -> None:
-    """Results are indexed after every start; a broken file is named in the output and does no harm."""
+    """Results are indexed after every start; a broken file is named in the daemon's log and does no harm."""
     wait_until(lambda: platform.api.get("/api/backtests/history").json()["total"] == 1, 30)
-    wait_until(lambda: "not listed: 'results/broken.json' is corrupt" in platform.log.read_text(), 30)
+    log = platform.root / "logs/daemon.log"
+    wait_until(lambda: "the first: 'results/broken.json' is corrupt" in log.read_text(), 30)
     assert is_healthy(platform)
 
 
@@ -168,19 +178,36 @@ def test_ctrl_c_stops_everything_including_a_run(platform: Platform) -> None:
     assert leftover_processes(platform.root) == []
 
 
-def test_async_setting_rejects_async_requests_only(sync_only: Platform) -> None:
+def test_an_exposed_platform_answers_only_requests_with_a_token(exposed: Platform) -> None:
+    """The API and the Dagster UI, at an address that a platform on 127.0.0.1 does not listen on."""
+    for base, path in ((str(exposed.api.base_url), "/api/backtests/history"), (exposed.ui_url, "/runs")):
+        url = f"{base.replace('127.0.0.1', '127.0.0.2').rstrip('/')}{path}"
+        assert (httpx2.get(url).status_code, exposed.api.get(url).status_code) == (401, 200)
+    assert exposed.graphql("{ version }")["version"]
+
+
+def test_without_a_token_an_exposed_platform_does_not_start(own_root: Path) -> None:
+    """The message has the setting and the command that creates a token, and nothing is left running."""
+    failed = run_up(own_root, COIN_BIND=EVERYWHERE)
+    assert failed.returncode == 2
+    assert f"COIN_BIND: {EVERYWHERE} lets other machines use the platform" in failed.stderr
+    assert "coin token create" in failed.stderr
+    assert leftover_processes(own_root) == []
+
+
+def test_async_setting_rejects_async_requests_only(exposed: Platform) -> None:
     """COIN_ASYNC=off rejects them with the setting's name; synchronous requests still work."""
-    rejected = sync_only.api.post("/api/backtests/run-async", json=BACKTEST)
+    rejected = exposed.api.post("/api/backtests/run-async", json=BACKTEST)
     assert (rejected.status_code, "by COIN_ASYNC=off" in rejected.json()["detail"]) == (503, True)
-    assert sync_only.api.post("/api/backtests/run", json=BACKTEST).status_code == 200
+    assert exposed.api.post("/api/backtests/run", json=BACKTEST).status_code == 200
 
 
 @linux_only
-def test_sigkill_leaves_no_process_behind(sync_only: Platform) -> None:
+def test_sigkill_leaves_no_process_behind(exposed: Platform) -> None:
     """What `coin up` started ends even if `coin up` itself is killed."""
-    sync_only.process.send_signal(signal.SIGKILL)
-    sync_only.process.wait()
-    wait_until(lambda: not leftover_processes(sync_only.root), 30)
+    exposed.process.send_signal(signal.SIGKILL)
+    exposed.process.wait()
+    wait_until(lambda: not leftover_processes(exposed.root), 30)
 
 
 def test_port_in_use_is_named(tmp_path: Path) -> None:
