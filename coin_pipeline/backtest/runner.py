@@ -203,9 +203,11 @@ def assemble_result(
         CodeChanged: The code of the engine or the strategy has changed since the symbols were simulated.
         CandlesChanged: A shared account reads the candles again, and they have changed.
     """
-    slices = {part.symbol: part for part in (CandleSlice.model_validate(output.facts["slice"]) for output in outputs)}
     by_symbol = {output.facts["slice"]["symbol"]: output for output in outputs}
-    spec, shelf = (first := next(iter(slices.values()))).spec, first.shelf
+    first = CandleSlice.model_validate(outputs[0].facts["slice"])
+    spec, shelf = first.spec, first.shelf
+    # The spec, which names all symbols, is validated once.
+    slices = {symbol: CandleSlice(**{**own.facts["slice"], "spec": spec}) for symbol, own in by_symbol.items()}
     strategy = registry.get(spec.strategy)
     own_candles = {symbol: slices[symbol].sha256 for symbol in spec.symbols}
     warm_ups = {symbol: by_symbol[symbol].facts["facts"]["candles"]["warm_up"] for symbol in spec.symbols}

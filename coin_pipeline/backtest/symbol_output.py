@@ -55,9 +55,9 @@ class SymbolOutput:
         return pa.table({_FACTS: [json.dumps(self.facts, allow_nan=False)], **lists})
 
     @classmethod
-    def from_row(cls, row: pa.Table) -> "SymbolOutput":
+    def from_row(cls, row: pa.RecordBatch) -> "SymbolOutput":
         """Return the output that `to_row` encoded; its columns are views of the row."""
-        tables = {name: _as_table(row[name]) for name in row.column_names if name != _FACTS}
+        tables = {name: _as_table(row[name]) for name in row.schema.names if name != _FACTS}
         return cls(json.loads(row[_FACTS][0].as_py()), tables)
 
 
@@ -71,5 +71,5 @@ def _no_rows(schema: pa.Schema) -> pa.Array:
     return pa.array([], pa.struct(list(schema)))
 
 
-def _as_table(column: pa.ChunkedArray) -> pa.Table:
-    return pa.Table.from_struct_array(column.chunk(0).flatten())
+def _as_table(column: pa.ListArray) -> pa.Table:
+    return pa.Table.from_struct_array(column.flatten())

@@ -134,7 +134,7 @@ def test_what_a_step_passes_on_has_its_rows_in_columns(catalog: CandleCatalog, f
     rows = [runner.simulate_symbol(catalog, registry, part).to_row() for part in slices]
     assert [row.schema.metadata for row in rows] == [None] * len(SYMBOLS)
     assert max(len(row["facts"][0].as_py()) for row in rows) < 10_000
-    outputs = [SymbolOutput.from_row(row) for row in rows]
+    outputs = [SymbolOutput.from_row(row) for table in rows for row in table.to_batches()]
     passed_on = runner.assemble_result("r", outputs, catalog, registry, "", datetime.now(UTC))
     assert passed_on.document["result_sha256"] == direct.document["result_sha256"]
 

@@ -9,7 +9,7 @@ import pytest
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_figure
 from coin_pipeline.backtest.tables import Tables
 from coin_pipeline.cli.views.backtest import summary_lines
-from coin_pipeline.defs.backtests.metadata import symbol_metadata
+from coin_pipeline.defs.backtests.metadata import simulation_metadata
 from coin_pipeline.engine.metrics import Metrics
 from coin_pipeline.notebook.backtest import BacktestRun
 from coin_pipeline.report.page import render_backtest_report
@@ -133,7 +133,7 @@ def test_a_notebook_shows_labels_and_units(known: dict[str, Any]) -> None:
 def test_dagster_has_the_keys_and_values_of_json(known: dict[str, Any]) -> None:
     """Returns and shares are fractions there too, and the drawdown is positive."""
     (own,) = known["symbols"]
-    shown = symbol_metadata({"symbol": own, "facts": {"execution_time": 0.5, "candles": {"warm_up": None}}})
+    shown = simulation_metadata([{"symbol": own, "facts": {"execution_time": 0.5, "candles": {"warm_up": None}}}])
     values = {name: getattr(value, "value", None) for name, value in shown.items()}
     assert values == {**KNOWN, "break_even": "0.345 % per leg", "seconds": 0.5}
 

@@ -31,20 +31,24 @@ MIN_RESULTS_FOR_BAR = 200
 
 
 class BacktestBar:
-    """Progress bar over the symbols of a backtest."""
+    """Progress bar over the symbols of a backtest, or over groups of them if there are many."""
 
     def __init__(self, bar: Progress, symbols: int) -> None:
         self._bar = bar
         self._task = bar.add_task("starting Dagster", total=symbols)
+        self._groups = 0
 
     def on_event(self, entry: "dg.EventLogEntry") -> None:
         """Update the bar from an event of the run."""
         event = entry.dagster_event
-        key = event.step_key if event and event.is_step_success else None
-        if key and key.startswith("simulate"):
+        if event is None:
+            return
+        if event.step_key == "load_candles":
+            self._groups += event.is_successful_output
+            if event.is_step_success:
+                self._bar.update(self._task, total=self._groups, description="candles loaded")
+        elif event.is_step_success and event.step_key and event.step_key.startswith("simulate"):
             self._bar.update(self._task, advance=1, description="simulating symbols")
-        elif key and key.startswith("load_candles"):
-            self._bar.update(self._task, description="candles loaded")
 
 
 class SweepBar:

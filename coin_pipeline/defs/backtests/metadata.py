@@ -1,7 +1,7 @@
 """Metadata of a backtest's run page in Dagster: figures, tables and the equity curve."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import pyarrow as pa
@@ -16,8 +16,12 @@ from coin_pipeline.results.store import Json, result_key
 _TABLE = ("total_return", "buy_and_hold", "cagr", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
 
 
-def slice_metadata(piece: CandleSlice) -> Mapping[str, MetadataValue]:
-    """Return the range, coverage and digest of the candles that a symbol is simulated on."""
+def candle_metadata(group: Sequence[CandleSlice]) -> Mapping[str, MetadataValue]:
+    """Return the range, coverage and digest of the candles of one symbol, or the sums of several."""
+    if len(group) > 1:
+        names, candles = [piece.symbol for piece in group], sum(piece.rows for piece in group)
+        return {"symbols": MetadataValue.md(bullet_list(names)), "candles": MetadataValue.int(candles)}
+    (piece,) = group
     return {
         "candles": MetadataValue.int(piece.rows),
         "coverage": MetadataValue.float(piece.coverage["ratio"]),
@@ -29,12 +33,16 @@ def slice_metadata(piece: CandleSlice) -> Mapping[str, MetadataValue]:
     }
 
 
-def symbol_metadata(part: Json) -> Mapping[str, MetadataValue]:
-    """Return one symbol's figures; in a shared account it has none of its own yet."""
+def simulation_metadata(parts: Sequence[Json]) -> Mapping[str, MetadataValue]:
+    """Return one symbol's figures, or only the time that several took; in a shared account it has no figures yet."""
+    seconds = {"seconds": MetadataValue.float(sum(part["facts"]["execution_time"] for part in parts))}
+    if len(parts) > 1:
+        return seconds
+    (part,) = parts
     own = _figures(part["symbol"]) if "symbol" in part else {}
     if warm_up := part["facts"]["candles"]["warm_up"]:
         own |= {f"warm-up candles {name}": MetadataValue.int(warm_up[name]) for name in ("used", "missing")}
-    return {**own, "seconds": MetadataValue.float(part["facts"]["execution_time"])}
+    return {**own, **seconds}
 
 
 def result_metadata(result: BacktestResult) -> Mapping[str, MetadataValue]:
