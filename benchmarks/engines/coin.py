@@ -27,6 +27,7 @@ from coin_pipeline.engine.sweep import sweep as run_sweep
 from coin_pipeline.engine.true_indices import true_indices
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
+from coin_pipeline.strategies.param_columns import ParamColumns
 
 PACKAGES = ("coin-pipeline", "numba", "numpy", "pyarrow")
 COSTS = Costs(FEE, SLIPPAGE)
@@ -129,13 +130,15 @@ def _books(data: Arrays) -> list[Bars]:
     return [Bars(data["time"], *columns) for columns in data["books"]]
 
 
-def _long_candles(points: Floats) -> list[VolumeLongCandleParams]:
-    return [
-        VolumeLongCandleParams(
-            vol_ma_window=int(window), vol_multiplier=multiplier, body_pct=body, hold_period_bars=int(hold)
-        )
-        for window, multiplier, body, hold in points.tolist()
-    ]
+def _long_candles(points: Floats) -> ParamColumns[VolumeLongCandleParams]:
+    window, multiplier, body, hold = points.T
+    columns = {
+        "vol_ma_window": window.astype(np.int64),
+        "vol_multiplier": multiplier,
+        "body_pct": body,
+        "hold_period_bars": hold.astype(np.int64),
+    }
+    return ParamColumns(VolumeLongCandleParams, {}, columns, len(points))
 
 
 def _given(data: Arrays, bars: Bars) -> list[Signals]:

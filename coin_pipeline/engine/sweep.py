@@ -1,6 +1,7 @@
 """Sweep over many parameter points on the same bars, with exactly the figures that separate backtests would have."""
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import reduce
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.engine.account import Sizing
-from coin_pipeline.engine.bars import Bars, Floats, Ints
+from coin_pipeline.engine.bars import Bars, Floats, Ints, read_only
 from coin_pipeline.engine.execution import Costs, ExitRule, Fill, Stops
 from coin_pipeline.engine.kernel import kernel
 from coin_pipeline.engine.metrics import gains_and_losses, total_return
@@ -104,14 +105,15 @@ def sweep(
         raise ValueError(f"{len(stops)} stops given for {rows.points} points")
     columns: TrialColumns = [np.empty(rows.points, dtype) for dtype in [np.int64] * 3 + [np.float64] * 4]
     jobs, closes = list(_jobs(rows, stops, workers)), Closes.from_prices(bars.close)
+    compact_of = _shared_by_jobs(rows)
 
     def evaluate(job: _Job) -> TrialColumns:
         if fill is Fill.SIGNAL_CLOSE:
             simulations = (simulate(bars, rows.signals(k), costs, fill, job.rule.stops, sizing) for k in job.points)
             return _concatenate([_columns(Trials.from_simulation(simulation)) for simulation in simulations])
-        compact = _CompactEntries.of(rows, job.points)
+        compact, index = compact_of(job.points)
         table = TradeTable(bars, closes, compact.candidates, job.rule, costs, sizing, len(job.points))
-        return _concatenate([table.trade(entries) for entries in compact.chunks()])
+        return _concatenate([table.trade(entries) for entries in compact.chunks(index)])
 
     with ThreadPoolExecutor(workers) as pool:
         for job, figures in zip(jobs, pool.map(evaluate, jobs), strict=True):
@@ -128,59 +130,89 @@ class _Job(NamedTuple):
 
 
 def _jobs(rows: SignalRows, stops: Sequence[Stops] | None, workers: int) -> Iterator[_Job]:
-    """Group points by exit rule, and split a group only if there are fewer rules than workers."""
-    number: dict[Stops, int] = {}
-    stop = [number.setdefault(item, len(number)) for item in stops or ()]
-    distinct = [*number] or [Stops()]
+    """Group points by exit rule, and split only the groups that remain when all workers have had the same number."""
+    numbers: dict[Stops, int] = {}
+    stop = [numbers.setdefault(item, len(numbers)) for item in stops or ()]
+    distinct = [*numbers] or [Stops()]
     key = rows.rule * len(distinct) + np.array(stop or 0)
     order = np.argsort(key, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(key[order])) + 1) if len(order) else []
-    for points in groups:
+    remaining = len(groups) % workers
+    for number, points in enumerate(groups):
         rule = replace(rows.rules[rows.rule[points[0]]], stops=distinct[key[points[0]] % len(distinct)])
-        parts = min(-(-workers // len(groups)), len(points))
+        parts = min(-(-workers // remaining), len(points)) if number >= len(groups) - remaining else 1
         yield from (_Job(rule, points[part::parts]) for part in range(parts))
+
+
+def _shared_by_jobs(rows: SignalRows) -> Callable[[Ints], tuple["_CompactEntries", Ints]]:
+    """Return a function that compacts the entries of some points, with the index of each point in its factors.
+
+    The rules of a grid have the same entries, so the last ones are kept: jobs in other threads wait for them.
+    """
+    lock = threading.Lock()
+    last: dict[tuple[bytes, ...], _CompactEntries] = {}
+
+    def compact_of(points: Ints) -> tuple[_CompactEntries, Ints]:
+        used, index = zip(*(np.unique(column, return_inverse=True) for column in rows.index[points].T), strict=True)
+        key = tuple(numbers.tobytes() for numbers in used)
+        with lock:
+            if key not in last:
+                last.clear()
+                last[key] = _CompactEntries.of(rows, used)
+            return last[key], np.column_stack(index)
+
+    return compact_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CompactEntries:
-    """Entry rows of some points, restricted to the bars on which any of them may enter.
+    """Some rows of each factor, restricted to the bars on which any point of these rows may enter.
 
     Attributes:
         candidates: These bars, or all bars if they are not sparse, ascending, shape (m,).
         factors: Bits of the candidates, each of shape (rows, ceil(m / 64)).
-        index: Row of each point in each factor, shape (points, factors).
     """
 
     candidates: Ints
     factors: Sequence[Words]
-    index: Ints
 
     @classmethod
-    def of(cls, rows: SignalRows, points: Ints) -> "_CompactEntries":
-        """Drop the bars that are not candidates."""
-        index = rows.index[points]
-        used, inverse = zip(*(np.unique(column, return_inverse=True) for column in index.T), strict=True)
+    def of(cls, rows: SignalRows, used: Sequence[Ints]) -> "_CompactEntries":
+        """Drop the other rows of each factor, and the bars that are not candidates."""
         selected = list(zip(rows.factors, used, strict=True))
         unions = (reduce(np.bitwise_or, (factor[row] for row in numbers)) for factor, numbers in selected)
         candidates = np.flatnonzero(unpack(reduce(np.bitwise_and, unions), rows.n))
         if len(candidates) * SPARSE_RATIO > rows.n:
-            return cls(np.arange(rows.n), rows.factors, index)
+            return cls(np.arange(rows.n), [f if len(f) == len(numbers) else f[numbers] for f, numbers in selected])
         words = -(-len(candidates) // _WORD)
-        factors = [np.zeros((len(numbers), words), np.uint64) for numbers in used]
+        factors = [np.empty((len(numbers), words), np.uint64) for numbers in used]
         for (factor, numbers), compact in zip(selected, factors, strict=True):
             _copy_candidate_bits(factor, numbers, candidates, compact)
-        return cls(candidates, factors, np.column_stack(inverse))
+        return cls(candidates, factors)
 
-    def chunks(self) -> Iterator[Words]:
-        """Yield the entries of consecutive points, followed by one extra word with all bits set."""
+    def chunks(self, index: Ints) -> Iterator[Words]:
+        """Yield the entries of consecutive points, followed by one extra word with all bits set.
+
+        Args:
+            index: Row of each point in each factor, shape (points, factors).
+        """
         words = self.factors[0].shape[1] + 1
         size = max(CHUNK_WORDS // words, 1)
-        for first in range(0, len(self.index), size):
-            index = self.index[first : first + size]
-            entries = np.full((len(index), words), 2**64 - 1, np.uint64)
-            for factor, numbers in zip(self.factors, index.T, strict=True):
-                entries[:, :-1] &= factor[numbers]
+        for first in range(0, len(index), size):
+            chunk = index[first : first + size]
+            entries = np.full((len(chunk), words), 2**64 - 1, np.uint64)
+            for factor, numbers in zip(self.factors, chunk.T, strict=True):
+                _keep_entries(read_only(factor), np.ascontiguousarray(numbers), entries)
             yield entries
+
+
+@kernel
+def _keep_entries(factor: Words, rows: Ints, entries: Words) -> None:
+    """Remove the entries that are not in the given row of a factor; the last word stays as it is."""
+    for k in range(len(rows)):
+        own, kept = factor[rows[k]], entries[k]
+        for w in range(len(own)):
+            kept[w] &= own[w]
 
 
 @kernel
@@ -188,10 +220,13 @@ def _copy_candidate_bits(factor: Words, rows: Ints, candidates: Ints, compact: W
     """Copy the bits of the candidates from the given rows of a factor."""
     for k in range(len(rows)):
         words = factor[rows[k]]
-        for c in range(len(candidates)):
-            bar = candidates[c]
-            bit = words[bar // _WORD] >> np.uint64(bar % _WORD) & np.uint64(1)
-            compact[k, c // _WORD] |= bit << np.uint64(c % _WORD)
+        for w in range(compact.shape[1]):
+            own = candidates[w * _WORD : (w + 1) * _WORD]
+            word = np.uint64(0)
+            for c in range(len(own)):
+                bit = words[own[c] // _WORD] >> np.uint64(own[c] % _WORD) & np.uint64(1)
+                word |= bit << np.uint64(c)
+            compact[k, w] = word
 
 
 def _columns(trials: Trials) -> TrialColumns:

@@ -20,6 +20,27 @@ _TRADES, _WINS, _BARS_HELD = range(3)
 _RETURN, _DRAWDOWN, _GAINS, _LOSSES = range(4)
 
 
+class _Account(NamedTuple):
+    """State of an account.
+
+    ``start`` is the candidate from which it may enter again, and ``lowest`` its lowest value since it reached ``peak``.
+    """
+
+    start: int
+    value: float
+    peak: float
+    lowest: float
+    drawdown: float
+    gains: float
+    losses: float
+    trades: int
+    wins: int
+    held: int
+
+
+_NEW = _Account(0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0, 0, 0)
+
+
 class Closes(NamedTuple):
     """Close prices of n bars, and their maximum and minimum per block of bars."""
 
@@ -74,7 +95,8 @@ class TradeTable:
         self._positions = (*closes, samples.entry_bar, samples.exit_bar, units, 1.0 - sizing.fraction)
         self._measured = np.zeros(len(candidates), np.bool_)
         # Measuring all paths in order is faster, as long as it visits no more bars than the accounts could hold.
-        if samples.bars_held.sum() <= accounts * len(bars):
+        self._all_measured = bool(samples.bars_held.sum() <= accounts * len(bars))
+        if self._all_measured:
             _measure_paths(np.arange(len(candidates)), self._measured, self._paths, *self._positions)
 
     def trade(self, entries: Words) -> tuple[Ints, Ints, Ints, Floats, Floats, Floats, Floats]:
@@ -86,13 +108,13 @@ class TradeTable:
         Returns:
             Trades, wins, bars held, total return, max drawdown, gains and losses, each of shape (accounts,).
         """
+        if not self._all_measured:
+            _measure_selected(entries, self._following, self._measured, self._paths, *self._positions)
         counts, figures = np.empty((3, len(entries)), np.int64), np.empty((4, len(entries)))
         _simulate_accounts(
             entries,
             self._following,
-            self._measured,
             self._paths,
-            *self._positions,
             self._bars_held,
             self._sizing.fraction,
             self._sizing.min_equity,
@@ -103,7 +125,7 @@ class TradeTable:
 
 
 @kernel
-def _simulate_accounts(
+def _measure_selected(
     entries: Words,
     following: Ints,
     measured: Bools,
@@ -115,18 +137,12 @@ def _simulate_accounts(
     exit_bar: Ints,
     units: Floats,
     cash: float,
-    bars_held: Ints,
-    fraction: float,
-    min_equity: float,
-    counts: Ints,
-    figures: Floats,
 ) -> None:
-    """For each account: select its trades, measure the paths that no earlier account has used, and trade them."""
+    """Measure the paths of the trades of each account that no earlier account has used."""
     selected = np.empty(len(units), np.int64)
     for k in range(len(entries)):
         traded = selected[: _select(entries[k], following, selected)]
         _measure_paths(traded, measured, paths, close, block_high, block_low, entry_bar, exit_bar, units, cash)
-        _trade(traded, paths, bars_held, fraction, min_equity, counts[:, k], figures[:, k])
 
 
 @kernel
@@ -185,8 +201,9 @@ def _measure_paths(
 
 
 @kernel
-def _trade(
-    traded: Ints,
+def _simulate_accounts(
+    entries: Words,
+    following: Ints,
     paths: Floats,
     bars_held: Ints,
     fraction: float,
@@ -194,26 +211,103 @@ def _trade(
     counts: Ints,
     figures: Floats,
 ) -> None:
-    """Simulate one account from trade to trade."""
-    cash = 1.0 - fraction
-    value = peak = 1.0
-    drawdown = gains = losses = 0.0
-    trades = wins = held = 0
-    for c in traded:
-        # Only trades change the account's value, so once an order is too small, all later ones are.
-        if value < min_equity:
+    """Simulate each account from trade to trade, two at a time.
+
+    The search for the next entry starts where the last one led to, so that one account alone waits for memory.
+    """
+    first_a, first_b = np.empty(entries.shape[1] + 1, np.int64), np.empty(entries.shape[1] + 1, np.int64)
+    for k in range(0, len(entries), 2):
+        words_a, words_b = entries[k], entries[min(k + 1, len(entries) - 1)]
+        _find_first_entries(words_a, first_a)
+        _find_first_entries(words_b, first_b)
+        a = b = _NEW
+        # Only trades change an account's value, so once an order is too small, all later ones are.
+        while a.value >= min_equity and b.value >= min_equity:
+            entry_a, entry_b = _next_entry(words_a, first_a, a.start), _next_entry(words_b, first_b, b.start)
+            if following[entry_a] == 0 or following[entry_b] == 0:
+                break
+            a = _after_trade(a, entry_a, following, paths, bars_held, fraction)
+            b = _after_trade(b, entry_b, following, paths, bars_held, fraction)
+        a = _after_all_trades(a, words_a, first_a, following, paths, bars_held, fraction, min_equity)
+        _write(a, counts[:, k], figures[:, k])
+        if k + 1 < len(entries):
+            b = _after_all_trades(b, words_b, first_b, following, paths, bars_held, fraction, min_equity)
+            _write(b, counts[:, k + 1], figures[:, k + 1])
+
+
+@kernel
+def _find_first_entries(words: Words, first: Ints) -> None:
+    """Write the first entry in or after each word."""
+    entry = 0
+    for w in range(len(words) - 1, -1, -1):
+        own = w * _WORD + np.int64(trailing_zeros(words[w]))  # type: ignore[call-arg]
+        entry = own if words[w] != 0 else entry
+        first[w] = entry
+
+
+@kernel
+def _next_entry(words: Words, first: Ints, start: int) -> int:
+    """Return the first entry from ``start`` on, without a branch that the processor would have to predict."""
+    w = start // _WORD
+    word = words[w] & (_ALL_SET << np.uint64(start % _WORD))
+    own, later = w * _WORD + np.int64(trailing_zeros(word)), first[w + 1]  # type: ignore[call-arg]
+    return own if word != 0 else later
+
+
+@kernel
+def _after_all_trades(
+    account: _Account,
+    words: Words,
+    first: Ints,
+    following: Ints,
+    paths: Floats,
+    bars_held: Ints,
+    fraction: float,
+    min_equity: float,
+) -> _Account:
+    """Make the remaining trades of an account."""
+    while account.value >= min_equity:
+        entry = _next_entry(words, first, account.start)
+        if following[entry] == 0:
             break
-        growth = paths[c, _GROWTH]
-        net_return = growth - 1.0
-        trades += 1
-        wins += net_return > 0.0
-        held += bars_held[c]
-        gains += max(net_return, 0.0)
-        losses += max(-net_return, 0.0)
-        drawdown = max(drawdown, paths[c, _DEEPEST], 1.0 - value * paths[c, _LOWEST] / peak)
-        peak = max(peak, value * paths[c, _HIGHEST])
-        value *= cash + fraction * growth
-        peak = max(peak, value)
-        drawdown = max(drawdown, 1.0 - value / peak)
-    counts[_TRADES], counts[_WINS], counts[_BARS_HELD] = trades, wins, held
-    figures[_RETURN], figures[_DRAWDOWN], figures[_GAINS], figures[_LOSSES] = value - 1.0, drawdown, gains, losses
+        account = _after_trade(account, entry, following, paths, bars_held, fraction)
+    return account
+
+
+@kernel
+def _after_trade(
+    account: _Account, entry: int, following: Ints, paths: Floats, bars_held: Ints, fraction: float
+) -> _Account:
+    """Make one trade.
+
+    A drawdown is only computed at a new peak: rounding is monotonic, so the lowest value since the last peak gives the
+    largest of the drawdowns from it.
+    """
+    growth = paths[entry, _GROWTH]
+    net_return = growth - 1.0
+    lowest = min(account.lowest, account.value * paths[entry, _LOWEST])
+    value = account.value * (1.0 - fraction + fraction * growth)
+    peak, drawdown = account.peak, max(account.drawdown, paths[entry, _DEEPEST])
+    highest = max(account.value * paths[entry, _HIGHEST], value)
+    if highest > peak:
+        drawdown = max(drawdown, 1.0 - lowest / peak)
+        peak, lowest = highest, value
+    return _Account(
+        following[entry],
+        value,
+        peak,
+        min(lowest, value),
+        drawdown,
+        account.gains + max(net_return, 0.0),
+        account.losses + max(-net_return, 0.0),
+        account.trades + 1,
+        account.wins + (net_return > 0.0),
+        account.held + bars_held[entry],
+    )
+
+
+@kernel
+def _write(account: _Account, counts: Ints, figures: Floats) -> None:
+    counts[_TRADES], counts[_WINS], counts[_BARS_HELD] = account.trades, account.wins, account.held
+    figures[_RETURN], figures[_GAINS], figures[_LOSSES] = account.value - 1.0, account.gains, account.losses
+    figures[_DRAWDOWN] = max(account.drawdown, 1.0 - account.lowest / account.peak)

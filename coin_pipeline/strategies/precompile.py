@@ -6,6 +6,8 @@ from coin_pipeline.engine import shared_account
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.execution import Costs, Fill, Stops
+from coin_pipeline.engine.signal_rows import SignalRows
+from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
 from coin_pipeline.strategies.loader import run_strategy
@@ -25,6 +27,8 @@ def compile_kernels() -> None:
         params = strategy.Params()
         simulate(bars, run_strategy(strategy, bars, params, "warm-up"), costs, Fill.NEXT_OPEN, stops, sizing)
         sweep(bars, strategy.signal_rows(bars, [params]), [stops], costs, Fill.NEXT_OPEN, sizing)
+    overlapping = SignalRows.of([Signals(price > 0.0)])  # an account holds few of the bars that its signals could hold
+    sweep(bars, overlapping, None, costs, Fill.NEXT_OPEN, sizing)
     shared_account.compile_kernels()
 
 
