@@ -28,11 +28,11 @@ from benchmarks.journal import build
 from benchmarks.report import format_facts, machine
 from benchmarks.worker import peak_mib, reset_peak
 from coin_pipeline.backup.backup import run_backup
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.model import BackupSet
 from coin_pipeline.backup.restore import restore
 from coin_pipeline.backup.sets import newest_good
-from coin_pipeline.backup.streams import Key
 from coin_pipeline.backup.verify import verify_set
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles

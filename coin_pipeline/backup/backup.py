@@ -9,12 +9,13 @@ from typing import Self
 
 import coin_pipeline
 from coin_pipeline.backup import sets
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import HeldLock, open_location
 from coin_pipeline.backup.model import TARGETS, BackupSet, Progress, Target, TargetBackup, no_progress
 from coin_pipeline.backup.packing import NOTHING, Packing, Previous, read_previous
 from coin_pipeline.backup.postgres import dump_database
 from coin_pipeline.backup.sources import ObjectTarget, open_source, source_entries
-from coin_pipeline.backup.streams import Key, write_file
+from coin_pipeline.backup.streams import write_file
 from coin_pipeline.database import schema
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url

@@ -13,6 +13,8 @@ SETS = "sets"
 DRILLS = "drills"
 FOLDERS = (*TARGETS, SETS, DRILLS, "redis")
 """Folders of a location."""
+BLOCK_BYTES = 2**20
+"""Size of the blocks in which files are read and written, bytes."""
 LIST = ".list.gz"
 """In the names of files that list objects."""
 Progress = Callable[[str, int, int], None]

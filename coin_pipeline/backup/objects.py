@@ -13,9 +13,10 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import IO, BinaryIO, Self, cast
 
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import Location
-from coin_pipeline.backup.model import ArchivedObject, BackupFile
-from coin_pipeline.backup.streams import BLOCK_BYTES, Key, WrittenFile, encrypted_name, read_file, write_file
+from coin_pipeline.backup.model import BLOCK_BYTES, ArchivedObject, BackupFile
+from coin_pipeline.backup.streams import WrittenFile, encrypted_name, read_file, write_file
 from coin_pipeline.errors import ObjectCorrupt
 
 LEVEL = 1

@@ -13,10 +13,11 @@ from contextvars import copy_context
 from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple
 
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import Location
-from coin_pipeline.backup.model import LIST, ArchivedObject, BackupFile, Progress, Target, TargetBackup
+from coin_pipeline.backup.model import BLOCK_BYTES, LIST, ArchivedObject, BackupFile, Progress, Target, TargetBackup
 from coin_pipeline.backup.objects import LEVEL, ArchiveWriter, read_list, write_list
-from coin_pipeline.backup.streams import BLOCK_BYTES, Key, write_file
+from coin_pipeline.backup.streams import write_file
 from coin_pipeline.errors import (
     ObjectCorrupt,
     ObjectNotFound,

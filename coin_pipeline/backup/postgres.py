@@ -4,20 +4,16 @@ Other tables, schemas and extensions of the database are neither read nor change
 is committed after all rows were counted: if it fails or is killed at any moment, the database is as it was.
 """
 
-import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from io import SEEK_END, BytesIO
-from itertools import chain
-from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
-from typing import IO, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import psycopg2
 from psycopg2 import sql
 
+from coin_pipeline.backup.dump_statements import write_statements
+from coin_pipeline.backup.piped_programs import blocks_of, run_program
 from coin_pipeline.database.feature_flags import PAUSE
 from coin_pipeline.database.programs import ServerInfo, find_program, program_login, server_info
 from coin_pipeline.database.session import Connection, Cursor, connect, translated
@@ -31,8 +27,6 @@ DAGSTER_TABLES = (
     *("run_tags", "runs", "secondary_indexes", "snapshots"),
 )
 """Dagster's tables, in whichever schema the search path leads to; a test compares them with Dagster."""
-_BLOCK, _LISTING_BLOCK = 2**20, 2**16
-_TAIL = 1_500
 _CONNECTION_LOST = 2
 """Exit code of psql."""
 _LOCK_WAIT_S = 60
@@ -59,12 +53,6 @@ _TABLE_KINDS, _KINDS = "rp", "rpvmfS"
 _FUNCTIONS = """
 select oid::regprocedure::text from pg_proc where pronamespace = to_regnamespace('coin')
 and not exists (select from pg_depend where objid = pg_proc.oid and deptype = 'e')"""
-# pg_dump has no option for the functions and types of other programs in Dagster's schema, so they are left out here.
-_OWN_ENTRY = re.compile(
-    r"\d+; \d+ \d+ ((TABLE|SEQUENCE|DEFAULT|CONSTRAINT|FK CONSTRAINT|CHECK CONSTRAINT|INDEX|TRIGGER)\b|[A-Z ]+ coin )"
-)
-_SETTING, _HAS_SETTING = b"SET transaction_timeout = 0;\n", 170_000
-"""What pg_restore writes for every server, and the version of the first one that knows it."""
 
 
 class Table(NamedTuple):
@@ -186,8 +174,8 @@ def _write_dump(url: str, server: ServerInfo, options: Sequence[str], sink: Bina
     login = program_login(url)
     fixed = ("--format=custom", "--no-comments", "--no-publications", f"--lock-wait-timeout={_LOCK_WAIT_S}s")
     command = [str(find_program("pg_dump", server)), *login.arguments, *fixed, *options]
-    with _program(command, login.environment, stdout=subprocess.PIPE) as pg_dump:
-        sink.writelines(_blocks(pg_dump.stdout))
+    with run_program(command, login.environment, stdout=subprocess.PIPE) as pg_dump:
+        sink.writelines(blocks_of(pg_dump.stdout))
         if pg_dump.process.wait():
             raise DatabaseUnavailable(WHERE, f"pg_dump failed: {pg_dump.last_errors()}")
 
@@ -252,105 +240,13 @@ def _execute(url: str, server: ServerInfo, dump: BinaryIO, before: bytes, after:
         "--file=-",
     )
     command = [str(find_program("psql", server)), *login.arguments, *options]
-    with _program(command, login.environment, stdin=subprocess.PIPE) as psql:
+    with run_program(command, login.environment, stdin=subprocess.PIPE) as psql:
         with suppress(BrokenPipeError):  # psql has ended; its exit code and its message are read below
             psql.stdin.write(before)
             pg_restore = find_program("pg_restore", server._replace(tls=False))  # it does not connect
-            _write_statements(pg_restore, server.version, dump, psql.stdin)
+            write_statements(pg_restore, server.version, dump, psql.stdin)
             psql.stdin.write(after)
             psql.stdin.close()
         if code := psql.process.wait():
             error = DatabaseUnavailable if code == _CONNECTION_LOST else RestoreFailed
             raise error(WHERE, psql.last_errors())
-
-
-def _write_statements(pg_restore: Path, version: int, dump: BinaryIO, sink: IO[bytes]) -> None:
-    head, entries = _read_listing(pg_restore, dump)
-    blocks = chain([head], _blocks(dump))
-    with ThreadPoolExecutor(1) as feeder, NamedTemporaryFile("w") as listing:
-        listing.write("\n".join(entries))
-        listing.flush()
-        command = [str(pg_restore), "--no-owner", "--no-privileges", f"--use-list={listing.name}", "--file=-"]
-        with _program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
-            feeding = feeder.submit(_feed, program.stdin, blocks)
-            settings = program.stdout.read(_BLOCK)  # the first lines; rows that follow may contain the same text
-            sink.write(settings if version >= _HAS_SETTING else settings.replace(_SETTING, b"", 1))
-            sink.writelines(_blocks(program.stdout))
-            feeding.result()
-            if program.process.wait():
-                raise RestoreFailed(WHERE, f"the dump cannot be read: {program.last_errors()}")
-    for _ in blocks:  # pg_restore need not read the end of a dump, at which its digest is verified
-        pass
-
-
-def _read_listing(pg_restore: Path, dump: BinaryIO) -> tuple[bytes, list[str]]:
-    """Return the beginning of a dump and the entries of its table of contents that belong to the platform."""
-    head = b""
-    with (
-        TemporaryFile() as listing,
-        _program([str(pg_restore), "--list"], stdin=subprocess.PIPE, stdout=listing) as program,
-    ):
-        with suppress(BrokenPipeError):  # it has read the table of contents
-            while block := dump.read(_LISTING_BLOCK):
-                head += block
-                program.stdin.write(block)
-                program.stdin.flush()
-            program.stdin.close()
-        if program.process.wait():
-            raise RestoreFailed(WHERE, f"the dump cannot be read: {program.last_errors()}")
-        listing.seek(0)
-        lines = listing.read().decode().splitlines()
-    return head, [line for line in lines if _OWN_ENTRY.match(line)]
-
-
-def _feed(sink: IO[bytes], blocks: Iterable[bytes]) -> None:
-    with suppress(BrokenPipeError), sink:  # the program's exit code shows whether it ended too early
-        for block in blocks:
-            sink.write(block)
-
-
-def _blocks(source: IO[bytes]) -> Iterator[bytes]:
-    return iter(lambda: source.read(_BLOCK), b"")
-
-
-class _Program(NamedTuple):
-    """A running program.
-
-    Attributes:
-        process: The process.
-        stdin: Its input, if it is a pipe; otherwise nothing that can be written.
-        stdout: Its output, if it is a pipe; otherwise nothing that can be read.
-        errors: The file that receives its messages.
-    """
-
-    process: "subprocess.Popen[bytes]"
-    stdin: IO[bytes]
-    stdout: IO[bytes]
-    errors: IO[bytes]
-
-    def last_errors(self) -> str:
-        """Return the end of its messages."""
-        size = self.errors.seek(0, SEEK_END)
-        self.errors.seek(max(0, size - _TAIL))
-        return self.errors.read().decode(errors="replace").strip()
-
-
-@contextmanager
-def _program(
-    command: Sequence[str],
-    environment: Mapping[str, str] | None = None,
-    stdin: int = subprocess.DEVNULL,
-    stdout: int | IO[bytes] = subprocess.DEVNULL,
-) -> Iterator[_Program]:
-    """Run a program; kill it on exit if it is still running."""
-    with TemporaryFile() as errors:
-        process = subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=errors)  # noqa: S603 -- no shell
-        pipes = process.stdin or BytesIO(), process.stdout or BytesIO()
-        try:
-            yield _Program(process, *pipes, errors)
-        finally:
-            process.kill()
-            for pipe in pipes:
-                with suppress(BrokenPipeError):
-                    pipe.close()
-            process.wait()

@@ -12,12 +12,13 @@ from typing import NamedTuple, Protocol
 
 from pydantic import SecretStr
 
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.folder import FolderLocation
 from coin_pipeline.backup.locations import Location, open_location
 from coin_pipeline.backup.model import TARGETS, BackupSet, Progress, Target, TargetBackup, no_progress
 from coin_pipeline.backup.postgres import count_rows, restore_database
 from coin_pipeline.backup.restored_objects import ObjectsRestore
-from coin_pipeline.backup.streams import Key, read_file
+from coin_pipeline.backup.streams import read_file
 from coin_pipeline.database import schema
 from coin_pipeline.database.daemon_lock import active_daemon
 from coin_pipeline.database.feature_flags import is_paused

@@ -11,11 +11,11 @@ from itertools import islice
 from typing import BinaryIO
 
 from coin_pipeline.backtest.formatting import pluralize
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import Location
-from coin_pipeline.backup.model import ArchivedObject, Progress, TargetBackup
+from coin_pipeline.backup.model import BLOCK_BYTES, ArchivedObject, Progress, TargetBackup
 from coin_pipeline.backup.objects import read_list, unpack
 from coin_pipeline.backup.sources import target_of
-from coin_pipeline.backup.streams import BLOCK_BYTES, Key
 from coin_pipeline.errors import ObjectCorrupt, ObjectNotFound, RestoreDiffers, RestoreRefused
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.storage.archived import RECORDS

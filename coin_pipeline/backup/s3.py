@@ -3,24 +3,21 @@
 import base64
 import hashlib
 import io
-import json
-import threading
-import uuid
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
-from coin_pipeline.backup.folder import LOCK, holder
+from coin_pipeline.backup.folder import LOCK
 from coin_pipeline.backup.model import FOLDERS
-from coin_pipeline.errors import BackupInProgress, CoinError, ObjectNotFound, StorageUnavailable
+from coin_pipeline.backup.s3_lock import LockObject
+from coin_pipeline.errors import CoinError, ObjectNotFound, StorageUnavailable
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.storage.s3 import MAX_ATTEMPTS, PART_BYTES, S3Store
-from coin_pipeline.storage.s3_errors import error_code, require_s3_response, translate_s3_errors
+from coin_pipeline.storage.s3_errors import ABSENT, error_code, require_s3_response, translate_s3_errors
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -28,11 +25,9 @@ if TYPE_CHECKING:
 
 LEASE_S = 120
 """Seconds without a sign of life after which a lock counts as abandoned."""
-_MIN_RENEWAL_S = 0.5
 _LARGER_AFTER, _LARGER = 1000, 8
 """S3 allows 10,000 parts; after some of them the parts become larger, which permits files of 1 TB."""
-_CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "NoSuchKey", "404"}
-_ABSENT, _NO_UPLOAD = {"NoSuchKey", "404"}, {"NoSuchUpload"}
+_NO_UPLOAD = {"NoSuchUpload"}
 
 
 class S3Location:
@@ -90,7 +85,7 @@ class S3Location:
         return None
 
     @contextmanager
-    def lock(self) -> Iterator["LockObject"]:
+    def lock(self) -> Iterator[LockObject]:
         """Hold an object that only one process can create; see `Location.lock`."""
         lock = LockObject(self, self._prefix + LOCK, self._lease_s)
         lock.acquire()
@@ -171,7 +166,7 @@ class _Upload(io.RawIOBase):
             raise StorageUnavailable(self._key, "the server has lost the upload")
 
     def _is_stored(self) -> bool:
-        head = self._location.call("head_object", self._key, _ABSENT)
+        head = self._location.call("head_object", self._key, ABSENT)
         return head is not None and head["ContentLength"] == self._size
 
     def abort(self) -> None:
@@ -233,108 +228,11 @@ class _Download(io.RawIOBase):
 
     def _request(self) -> Any:  # noqa: ANN401 -- boto3's
         again: dict[str, Any] = {"Range": f"bytes={self._position}-", "IfMatch": self._etag} if self._etag else {}
-        response = self._location.call("get_object", self._key, _ABSENT, **again)
+        response = self._location.call("get_object", self._key, ABSENT, **again)
         if response is None:
             raise ObjectNotFound(self._key)
         self._etag = response["ETag"]
         return response["Body"]
-
-
-class LockObject:
-    """A lock that is an object: created on the condition that it does not exist, and renewed while it is held.
-
-    Its age is measured by the clock of the server, so that the clocks of its users do not matter. Each renewal changes
-    its content and thus its ETag, on which a process that takes it over insists.
-
-    Args:
-        location: The location that it locks.
-        key: Key of the object.
-        lease_s: Seconds without renewal after which another process may take it over.
-    """
-
-    def __init__(self, location: S3Location, key: str, lease_s: float) -> None:
-        self._location, self._key, self._lease_s = location, key, lease_s
-        self._content = {"holder": holder(), "token": uuid.uuid4().hex}
-        self._etag, self._renewals = "", 0
-        self._mutex, self._ended = threading.Lock(), threading.Event()
-
-    def acquire(self) -> None:
-        """Create the object, or take over one that was not renewed in time.
-
-        Raises:
-            BackupInProgress: Another process holds the lock.
-        """
-        if self._put(IfNoneMatch="*"):
-            return
-        current = self._read()
-        if current is None or current.age_s > self._lease_s:  # released meanwhile, or abandoned
-            condition = {"IfMatch": current.etag} if current else {"IfNoneMatch": "*"}
-            if self._put(**condition):
-                return
-        raise BackupInProgress(self._location.uri(), current.holder if current else "another process")
-
-    @contextmanager
-    def renewed(self) -> Iterator[None]:
-        """Renew the lock in a thread while the block runs."""
-        thread = threading.Thread(target=self._renew, name="backup lock", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            thread.join()
-
-    def require(self) -> None:
-        """Return if the lock was not taken over; see `HeldLock.require`."""
-        with self._mutex:
-            if not self._put(IfMatch=self._etag):
-                raise BackupInProgress(self._location.uri(), "another process, which took it over after an outage")
-
-    def release(self) -> None:
-        """Delete the object, unless another process has taken it over."""
-        with suppress(CoinError):  # otherwise it expires
-            self.require()
-            self._location.delete(LOCK)
-
-    def _renew(self) -> None:
-        while not self._ended.wait(max(self._lease_s / 4, _MIN_RENEWAL_S)):
-            with suppress(CoinError):  # the next renewal may succeed; require() has the last word
-                self.require()
-
-    def _put(self, **condition: str) -> bool:
-        """Write the object on a condition; return whether it is this process's now."""
-        self._renewals += 1
-        body = json.dumps({**self._content, "renewals": self._renewals}).encode()
-        response = self._location.call("put_object", self._key, _CONFLICT, Body=body, **condition)
-        current = None if response else self._read()
-        if current and current.token == self._content["token"]:  # written, but the response was lost
-            response = {"ETag": current.etag}
-        if response:
-            self._etag = response["ETag"]
-        return bool(response)
-
-    def _read(self) -> "_LockState | None":
-        """Return the state of the object, or None if it does not exist."""
-        response = self._location.call("get_object", self._key, _ABSENT)
-        if response is None:
-            return None
-        headers = response["ResponseMetadata"]["HTTPHeaders"]
-        age = parsedate_to_datetime(headers["date"]) - response["LastModified"]
-        try:
-            with translate_s3_errors(self._location.uri(LOCK)):
-                content = json.loads(response["Body"].read())
-        except ValueError:
-            content = {}
-        return _LockState(response["ETag"], age.total_seconds(), content.get("holder", "?"), content.get("token", ""))
-
-
-class _LockState(NamedTuple):
-    """ETag and age (s) of a lock, and the process that holds it."""
-
-    etag: str
-    age_s: float
-    holder: str
-    token: str
 
 
 def _checksum(data: bytes) -> str:

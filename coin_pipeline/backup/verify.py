@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import BinaryIO, NamedTuple
 
 from coin_pipeline.backtest.formatting import pluralize
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import Location
-from coin_pipeline.backup.model import BackupFile, BackupSet, Progress, Target, TargetBackup, no_progress
+from coin_pipeline.backup.model import BLOCK_BYTES, BackupFile, BackupSet, Progress, Target, TargetBackup, no_progress
 from coin_pipeline.backup.objects import read_list, unpack
-from coin_pipeline.backup.streams import BLOCK_BYTES, CHECKSUM, Key, VerifyingReader, md5_line, read_file
+from coin_pipeline.backup.streams import CHECKSUM, VerifyingReader, md5_line, read_file
 from coin_pipeline.errors import CoinError, InvalidBackupKey, ObjectCorrupt
 from coin_pipeline.storage.atomic import translate_os_errors
 

@@ -77,9 +77,9 @@ def verify(set_id: str, *, deep: bool) -> None:
 
     Exits with 1 if something is missing or damaged, the manifest of another backup included.
     """
+    from coin_pipeline.backup.encryption import Key
     from coin_pipeline.backup.locations import open_location
     from coin_pipeline.backup.sets import damaged_manifests
-    from coin_pipeline.backup.streams import Key
     from coin_pipeline.backup.verify import verify_set
     from coin_pipeline.cli.views.backup import print_verified
     from coin_pipeline.cli.views.progress import backup_progress
@@ -211,7 +211,7 @@ def key() -> None:
     \b
     coin backup key >> .env
     """
-    from coin_pipeline.backup.streams import Key
+    from coin_pipeline.backup.encryption import Key
 
     created = Key.generate()
     click.echo(f"COIN_BACKUP_KEY={created.secret}")

@@ -9,8 +9,8 @@ from psycopg2 import sql
 from coin_pipeline.database.session import Cursor, connect
 
 TABLES = (
-    *("event_logs", "runs", "run_tags", "job_ticks", "coin.result", "coin.reuse", "coin.lease"),
-    *("coin.position", "coin.position_total", "coin.forward_symbol"),
+    *("event_logs", "runs", "run_tags", "job_ticks", "coin.result", "coin.reuse", "coin.lease", "coin.queued_run"),
+    *("coin.position", "coin.position_total", "coin.forward_symbol", "coin.audit_entry"),
 )
 """Tables whose rows are removed or rewritten; a database may contain tables of other programs."""
 MIN_BYTES = 32 << 20

@@ -5,11 +5,11 @@ from typing import Literal, NamedTuple
 
 from coin_pipeline.backtest.formatting import pluralize
 from coin_pipeline.backup.backup import run_backup
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import Location, open_location
 from coin_pipeline.backup.model import BackupSet
 from coin_pipeline.backup.objects import read_list
 from coin_pipeline.backup.sets import list_sets
-from coin_pipeline.backup.streams import Key
 from coin_pipeline.backup.verify import verify_set
 from coin_pipeline.errors import BackupFailed, ObjectCorrupt
 from coin_pipeline.migration.legacy_files import LegacyResult, result_files

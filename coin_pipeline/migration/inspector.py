@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import Location, open_location
 from coin_pipeline.backup.model import BackupSet, Target
 from coin_pipeline.backup.sets import newest_good
-from coin_pipeline.backup.streams import Key
 from coin_pipeline.backup.verify import VerifiedTarget, verify_set
 from coin_pipeline.backup_scheduler import BackupScheduler, SchedulerStatus
 from coin_pipeline.candles.catalog import CandleCatalog

@@ -66,6 +66,8 @@ _TLS = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted; set AWS_CA_BUNDLE to its authority's certificate",
     "WRONG_VERSION_NUMBER": "it does not use TLS; change AWS_ENDPOINT_URL to http://",
 }
+ABSENT = frozenset(("NoSuchKey", "404"))
+"""Codes of a server that does not have an object; a response without a body has the number only."""
 _FIRST_CLIENT_ERROR, _NOT_FOUND, _FIRST_SERVER_ERROR = 400, 404, 500
 _NOT_S3 = "the response is not from S3 ({}); if this persists, correct AWS_ENDPOINT_URL"
 _EXPECTED = {

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coin_pipeline.backup.backup import run_backup
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.model import BackupSet, Target
 from coin_pipeline.backup.objects import read_list, unpack
-from coin_pipeline.backup.streams import Key
 from coin_pipeline.backup.verify import verify_set
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore

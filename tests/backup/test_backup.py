@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from coin_pipeline.backup.backup import back_up_target, begin_set, finish_set, run_backup
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.folder import FolderLocation
 from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.model import TARGETS, no_progress
@@ -16,7 +17,6 @@ from coin_pipeline.backup.objects import read_list
 from coin_pipeline.backup.packing import NOTHING, Packing, batches
 from coin_pipeline.backup.restored_objects import ObjectsRestore
 from coin_pipeline.backup.sets import list_sets, read_set
-from coin_pipeline.backup.streams import Key
 from coin_pipeline.errors import BackupInProgress, BackupNotFound, InvalidSettings, StorageFailed
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectEntry, ObjectStore

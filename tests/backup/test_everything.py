@@ -16,12 +16,12 @@ import pytest
 from coin_pipeline.alerts.outbox import is_muted
 from coin_pipeline.backup.backup import run_backup
 from coin_pipeline.backup.drill import run_drill
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.restore import restore
 from coin_pipeline.backup.sets import read_set
 from coin_pipeline.backup.sources import open_source, source_entries
 from coin_pipeline.backup.status import read_status
-from coin_pipeline.backup.streams import Key
 from coin_pipeline.database.feature_flags import is_paused
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url, release_database

@@ -14,13 +14,13 @@ import pytest
 
 from coin_pipeline.backup.backup import run_backup
 from coin_pipeline.backup.drill import run_drill
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.postgres import count_rows
 from coin_pipeline.backup.restore import restore
 from coin_pipeline.backup.restored_objects import ObjectsRestore
 from coin_pipeline.backup.sets import write_manifest
 from coin_pipeline.backup.status import read_status
-from coin_pipeline.backup.streams import Key
 from coin_pipeline.backup.verify import verify_set
 from coin_pipeline.database.daemon_lock import try_daemon_lock
 from coin_pipeline.database.schema import downgrade, head, is_current

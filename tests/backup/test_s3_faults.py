@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from coin_pipeline.backup.backup import run_backup
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.s3 import S3Location
-from coin_pipeline.backup.streams import Key, read_file, write_file
+from coin_pipeline.backup.streams import read_file, write_file
 from coin_pipeline.errors import StorageFull, StorageUnavailable
 from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.storage.s3 import PART_BYTES

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.folder import FolderLocation
-from coin_pipeline.backup.streams import Key, read_file, write_file
+from coin_pipeline.backup.streams import read_file, write_file
 from coin_pipeline.errors import InvalidBackupKey, ObjectCorrupt, StorageFull
 from coin_pipeline.settings import Settings
 from tests.small_disk import fill, small_disk

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.locations import open_location
 from coin_pipeline.backup.model import BackupFile, BackupSet
 from coin_pipeline.backup.sets import damaged_manifests, list_sets, newest_good, read_set
-from coin_pipeline.backup.streams import Key
 from coin_pipeline.backup.verify import verify_set
 from coin_pipeline.errors import CoinError, ObjectCorrupt
 from coin_pipeline.settings import Settings

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from coin_pipeline.backup.encryption import Key
 from coin_pipeline.backup.folder import FolderLocation
 from coin_pipeline.backup.sets import list_sets
-from coin_pipeline.backup.streams import Key
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import BackupNotFound, RestoreRefused
 from coin_pipeline.orchestration.instance import open_instance
