@@ -47,11 +47,18 @@ def day_with_platform(name: str, root: Path) -> WorkRow:
 
 
 def minutes(name: str, root: Path) -> WorkRow:
-    """Run a backtest with default params on a year of minutes: nearly every second bar is a signal."""
+    """Run a backtest with default params on a year of minutes: nearly every second bar is a signal.
+
+    The time is that while ``coin up`` is running; the memory that of a process of its own, which has everything in it.
+    """
     _prepare(root, "1m", YEAR)
-    figures, output = coin(root, "backtest", "volume_zone_breakout", *inputs.request(YEAR, "1m"))
+    command = ["backtest", "volume_zone_breakout", *inputs.request(YEAR, "1m")]
+    cold, output = coin(root, *command)
+    with run_platform(root, "warm"):
+        wall_s = median(coin(root, *command)[0]["wall_s"] for _ in range(ROUNDS))
+    figures = {**cold, "wall_s": wall_s, "cold_wall_s": cold["wall_s"], "signals": _signals(output)}
     limits = Limit("wall_s", 1.5), Limit("peak_mib", 400), Limit("signals", 200_000, minimum=True)
-    return WorkRow(name, {**figures, "signals": _signals(output)}, limits)
+    return WorkRow(name, figures, limits)
 
 
 def million_signals(name: str, root: Path) -> WorkRow:

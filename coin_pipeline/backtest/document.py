@@ -18,7 +18,7 @@ from coin_pipeline.backtest.markets import common_quote
 from coin_pipeline.backtest.portfolio import CombinedResult, Curve
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.symbol_result import SymbolResult
-from coin_pipeline.backtest.tables import TIME_TYPE, Tables, stack, table_digest, to_rows, unstack
+from coin_pipeline.backtest.tables import TIME_TYPE, Tables, stack, table_digests, to_rows, unstack
 from coin_pipeline.backtest.warnings import collect_warnings, order_warnings
 from coin_pipeline.candles.coverage import Coverage
 from coin_pipeline.candles.timeframe import DAY_NS, Timeframe
@@ -202,12 +202,13 @@ def _tables_json(document: Json, tables: Tables) -> Json:
     symbols, account = document["symbols"], document["account"]
     points = [*symbols, *([] if account is None else [account])]
     lists = {"signals": symbols, "trades": symbols, "equity": points}
+    digests = table_digests(tables)
     keys = {"signals": "signals", "trades": "trades", "equity": "performance_curve"}
     return {
         name: {
             "rows": len(table),
             "in_document": sum(len(part[keys[name]]) for part in lists[name]),
-            "sha256": table_digest(table),
+            "sha256": digests[name],
             "href": f"{TABLES_URL}/{document['run_id']}/{name}",
         }
         for name, table in tables.items()

@@ -25,7 +25,7 @@ class Rows(list[dict[str, Any]]):
         Args:
             columns: Scalar values by name, all of the same number.
         """
-        super().__init__(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+        super().__init__([dict(zip(columns, row, strict=False)) for row in zip(*columns.values(), strict=True)])
         self._columns = columns
 
     def to_json(self, *, sort_keys: bool) -> str:

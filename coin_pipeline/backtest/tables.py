@@ -5,8 +5,9 @@ The rows of a symbol are contiguous, and symbols are in the order of the spec.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, Literal, TypeAlias, get_args
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO, Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from coin_pipeline.storage.spooled import Content, spool
 TableName = Literal["signals", "trades", "equity"]
 TABLE_NAMES: tuple[TableName, ...] = get_args(TableName)
 Tables: TypeAlias = Mapping[TableName, pa.Table]
+ResultT = TypeVar("ResultT")
 GROUP_ROWS = 65_536
 """Rows in a row group of a stored table, the unit in which it is read."""
 _BLOCK_ROWS = 4 * GROUP_ROWS
@@ -131,8 +133,26 @@ def to_parquet(table: pa.Table) -> Content:
     return spool(write, table.nbytes, "a table")
 
 
-def table_digest(table: pa.Table) -> str:
-    """Return the SHA-256 of a table's content; see `content_digest`."""
+def encode_tables(tables: Tables) -> dict[str, Content]:
+    """Encode tables as Parquet files, by file name; several at once, as Arrow encodes each on one core.
+
+    Raises:
+        StorageFailed: A table is large, and a temporary file cannot be written.
+    """
+    return {f"{name}.parquet": content for name, content in _of_each(to_parquet, tables).items()}
+
+
+def table_digests(tables: Tables) -> dict[TableName, str]:
+    """Return the SHA-256 of the content of each table; see `content_digest`."""
+    return _of_each(_digest, tables)
+
+
+def _of_each(function: Callable[[pa.Table], ResultT], tables: Tables) -> dict[TableName, ResultT]:
+    with ThreadPoolExecutor(len(tables)) as pool:
+        return dict(zip(tables, pool.map(function, tables.values()), strict=True))
+
+
+def _digest(table: pa.Table) -> str:
     return content_digest(table.schema, (batch for block in _blocks(table) for batch in block.to_batches(GROUP_ROWS)))
 
 

@@ -15,7 +15,7 @@ from coin_pipeline.backtest.formatting import Json, iso_microseconds
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import ResultArea, Times
-from coin_pipeline.backtest.tables import to_parquet
+from coin_pipeline.backtest.tables import encode_tables
 from coin_pipeline.errors import ObjectExists, StorageFailed
 from coin_pipeline.results.index_entry import build_entry
 from coin_pipeline.results.reuse import record_fingerprint, reuse_key_of
@@ -129,8 +129,7 @@ def publish_result(
 def backtest_files(result: BacktestResult) -> ResultFiles:
     """Return the files of a finished backtest."""
     document, fingerprint = result.document, reuse_key_of(result.document)
-    files: dict[str, Content] = {f"{name}.parquet": to_parquet(rows) for name, rows in result.tables.items()}
-    files["report.html"] = result.report
+    files = {**encode_tables(result.tables), "report.html": result.report}
     if result.shelf == "results":
         return ResultFiles("results", document, files, fingerprint_sha256=fingerprint)
     files["result.json"] = to_bytes(document)
