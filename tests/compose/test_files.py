@@ -16,6 +16,7 @@ import pytest
 from coin_pipeline.cli.app import coin
 from coin_pipeline.cli.service import SERVICES
 from coin_pipeline.settings import Settings
+from tests.compose.stand_ins import base_image
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -236,3 +237,11 @@ def test_systemd_finds_little_exposure(unit: Path, tmp_path: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=30", str(copy)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-400:] + done.stderr
+
+
+@pytest.mark.parametrize("page", ["deployment.md", "ko/deployment.md"])
+def test_the_documentation_states_how_each_image_is_tested(env: Path, page: str) -> None:
+    """Those of registries, under their present tags."""
+    images = {service["image"] for service in config(env)["services"].values()} - {"coin-pipeline:local"}
+    text = (ROOT / "docs" / page).read_text()
+    assert [image for image in (*images, base_image()) if f"| `{image}`" not in text] == []
