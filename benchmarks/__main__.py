@@ -1,4 +1,7 @@
-"""``python -m benchmarks [WORKLOAD ...]``: run the named workloads, or all of them and write ``latest.json``."""
+"""``python -m benchmarks [WORKLOAD ...]``: run the named workloads, or all of them and write ``latest.json``.
+
+The results in ``docs/benchmarks.md`` are written with it.
+"""
 
 import json
 import sys
@@ -9,12 +12,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import environment, figures, report
+from benchmarks import environment, figures, report, results
 from benchmarks.harness import Outcome, measure
 from benchmarks.report import Figure
 from benchmarks.workloads import WORKLOADS
 
-LATEST = Path(__file__).parent / "latest.json"
 MAX_GROWTH_MIB = 64
 
 
@@ -39,7 +41,8 @@ def main(names: Sequence[str]) -> int:
     for line in [*report.versions(outcomes), *map(report.format_figure, extra)]:
         console.print(line)
     if not names:
-        LATEST.write_text(json.dumps(report.records(outcomes), indent=1) + "\n")
+        results.LATEST.write_text(json.dumps(report.records(outcomes), indent=1) + "\n")
+        results.main()
     return int(not all(outcome.passed for outcome in outcomes) or any(figure.met is False for figure in extra))
 
 

@@ -65,11 +65,11 @@ def _trade(
     multiplier,
     body,
     hold,
-    equity,
-    entry,
-    leave,
+    equity=None,
+    entry=None,
+    leave=None,
 ):
-    """Fill equity and trades; return the number of trades, the final value and the maximum drawdown."""
+    """Fill equity and trades, unless they are None; return the trades, the final value and the maximum drawdown."""
     value = peak = 1.0
     deepest = total = units = 0.0
     exit_at = entry_at = -1
@@ -77,42 +77,16 @@ def _trade(
     for i in range(len(opens)):
         if i == exit_at:
             value, units = units * opens[i] * RECEIVED, 0.0
-            leave[count] = i
+            if leave is not None:  # such a branch is not compiled if the argument is None
+                leave[count] = i
             count += 1
         elif i == entry_at:
             units, exit_at = value / (opens[i] * PAID), i + hold
-            entry[count] = i
+            if entry is not None:
+                entry[count] = i
         worth = units * close[i] if units > 0.0 else value
-        equity[i] = worth
-        peak = max(peak, worth)
-        deepest = max(deepest, 1.0 - worth / peak)
-        total += volume[i] - (volume[i - window] if i >= window else 0.0)
-        if (
-            units == 0.0
-            and close[i] > opens[i]
-            and (close[i] - opens[i]) / opens[i] >= body
-            and (high[i] - close[i]) / opens[i] < 2 * body
-            and (opens[i] - low[i]) / opens[i] < 2 * body
-            and volume[i] >= multiplier * (total / min(i + 1, window))
-        ):
-            entry_at = i + 1
-    return count, value, deepest
-
-
-@numba.njit(nogil=True)
-def _trade_point(opens, high, low, close, volume, window, multiplier, body, hold):
-    """Return what ``_trade`` returns, without arrays."""
-    value = peak = 1.0
-    deepest = total = units = 0.0
-    exit_at = entry_at = -1
-    count = 0
-    for i in range(len(opens)):
-        if i == exit_at:
-            value, units = units * opens[i] * RECEIVED, 0.0
-            count += 1
-        elif i == entry_at:
-            units, exit_at = value / (opens[i] * PAID), i + hold
-        worth = units * close[i] if units > 0.0 else value
+        if equity is not None:
+            equity[i] = worth
         peak = max(peak, worth)
         deepest = max(deepest, 1.0 - worth / peak)
         total += volume[i] - (volume[i - window] if i >= window else 0.0)
@@ -132,7 +106,7 @@ def _trade_point(opens, high, low, close, volume, window, multiplier, body, hold
 def _sweep(opens, high, low, close, volume, points, trades, final, deepest):
     for k in numba.prange(len(points)):
         window, multiplier, body, hold = points[k]
-        trades[k], final[k], deepest[k] = _trade_point(
+        trades[k], final[k], deepest[k] = _trade(
             opens, high, low, close, volume, int(window), multiplier, body, int(hold)
         )
 

@@ -1,5 +1,6 @@
 """The benchmark counts only equal results, evaluates every target, and writes the documented ``latest.json``."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import environment, oracles, report
+from benchmarks import environment, oracles, report, results
 from benchmarks.candles import QUIET_TAIL, Market, generate_candles
 from benchmarks.harness import Outcome, evaluate_targets
 from benchmarks.measuring import LazyArrays, save_arrays
@@ -168,3 +169,25 @@ def test_given_signals_equal_computed_signals(tmp_path: Path) -> None:
         )
         np.testing.assert_array_equal(given, computed)
         np.testing.assert_array_equal(np.flatnonzero(given[0]), entry + shift)
+
+
+def test_page_shows_the_stored_results() -> None:
+    """The table in the documentation is the one of ``latest.json``; a second write changes nothing."""
+    page = results.PAGE.read_text()
+    assert results.updated(page, json.loads(results.LATEST.read_text())) == page
+
+
+def test_results_name_the_fastest_library_and_each_missed_target() -> None:
+    """Ratios are to peers with an equal result; a target without its opponent is not measured."""
+    machine = {"machine": {"cores": 2}}
+    times = {"coin": 0.002, "phasor": 0.05, "raptorbt": 0.04, "textbook": 0.004, "vectorbt": 0.001}
+    records = [
+        {"workload": "W3", "engine": engine, "seconds": seconds, "ns_per_bar": 2.0, "equal": engine != "vectorbt"}
+        | machine
+        for engine, seconds in times.items()
+    ]
+    assert results.results(records).splitlines()[-1] == (
+        "| W3 | 2 ms | 2 | 20x (raptorbt) | 2x | | >= 4x textbook: MISSED; >= 10x the fastest library: met |"
+    )
+    without = [record for record in records if record["engine"] != "textbook"]
+    assert ">= 4x textbook: NOT MEASURED" in results.results(without)
