@@ -94,7 +94,7 @@ def snapshot_files(home: Path) -> dict[str, FileState]:
     paths = []
     for folder, folders, names in os.walk(home):
         folders[:] = [name for name in folders if name != "postgres"]
-        paths += [Path(folder, name) for name in names]
+        paths += [path for name in names if (path := Path(folder, name)).is_file()]  # not a socket
     states = {}
     for path in sorted(paths):
         status = path.stat()
