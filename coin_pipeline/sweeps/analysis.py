@@ -28,19 +28,20 @@ def analyze(points: TrialPoints, schema: Json) -> Json:
         `best`, `checked` (empty), `plateau`, `top`, `heat_map` and `warnings` of the sweep document.
     """
     spec, neighbourhoods = points.spec, None
-    if spec.search == "grid" and points.ranking:
+    if spec.search == "grid" and len(points.ranking):
         neighbourhoods = sensitivity.neighbourhoods(spec.space, points.numbers, points.objectives)
-    columns = {dim.name: points.column(dim.name) for dim in spec.space if dim.is_numeric}
     best = None
-    if points.ranking:
-        first = points.ranking[0]
+    if len(points.ranking):
+        first = int(points.ranking[0])
         best = {**points.summary(first), "neighbourhood": neighbourhoods and _neighbourhood(neighbourhoods, first)}
+    plateau = neighbourhoods and _plateau(points, neighbourhoods)
+    del neighbourhoods  # as large as the objectives
     return {
         "best": best,
         "checked": [],
-        "plateau": neighbourhoods and _plateau(points, neighbourhoods),
-        "top": [points.summary(index) for index in points.ranking[:TOP]],
-        "heat_map": sensitivity.heat_map(spec.space, columns, points.objectives),
+        "plateau": plateau,
+        "top": [points.summary(index) for index in points.ranking[:TOP].tolist()],
+        "heat_map": sensitivity.heat_map(spec.space, points.column, points.objectives),
         "warnings": _warnings(points, best, schema),
     }
 

@@ -83,7 +83,7 @@ def assemble(
     analysis = analyze(points, strategy.Params.model_json_schema())
     warm_ups = {item.symbol: item.warm_up for item in chunk.candles}
     analysis["warnings"] = [*warm_up_warnings(spec, chunk.start, warm_ups), *analysis["warnings"]]
-    if points.ranking:
+    if len(points.ranking):
         _run_best(run_id, points, analysis, chunk, catalog, registry, environment, started_at)
     times = (started_at, datetime.now(started_at.tzinfo))
     document: Json = {
@@ -140,7 +140,7 @@ def _run_best(
     started_at: datetime,
 ) -> None:
     """Run the best point as a normal backtest, verify it and other points, and add the outcome to the analysis."""
-    best, others = points.ranking[0], verification.select_points(points, analysis["plateau"])
+    best, others = int(points.ranking[0]), verification.select_points(points, analysis["plateau"])
     spec = chunk.evaluated.backtest_at(points.point(best))
     slices = runner.find_candles(catalog, spec, "tasks")
     verification.check_candles(chunk, slices)

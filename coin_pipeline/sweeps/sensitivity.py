@@ -2,10 +2,11 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.engine.bars import Floats, Ints
@@ -40,12 +41,12 @@ class _Cells(NamedTuple):
     Attributes:
         name: Name of the dimension.
         labels: Labels of the cells.
-        cell: Cell of each point, shape (k,).
+        cell: Cell of each point, shape (k,), int32.
     """
 
     name: str
     labels: list[str]
-    cell: Ints
+    cell: npt.NDArray[np.int32]
 
 
 def neighbourhoods(space: Sequence[Dimension], numbers: Ints, objectives: Floats) -> Neighbourhoods | None:
@@ -65,32 +66,36 @@ def neighbourhoods(space: Sequence[Dimension], numbers: Ints, objectives: Floats
     if len(numbers) * math.prod(map(len, steps)) > _MAX_NEIGHBOURS:
         return None
     padded = [count + 2 for count in shape]  # a margin of NaN, so that every point has all its neighbours
-    places = np.ravel_multi_index([index + 1 for index in np.unravel_index(numbers, shape)], padded)
     strides = [math.prod(padded[axis + 1 :]) for axis in range(len(padded))]
+    places = np.full(len(numbers), sum(strides))
+    for axis, count in enumerate(shape):  # one axis in memory at a time
+        places += strides[axis] * (numbers // math.prod(shape[axis + 1 :]) % count)
     offsets = np.array([*itertools.product(*steps)]) @ np.array(strides)
     values = np.full(math.prod(padded), np.nan)
     values[places] = np.where(np.isnan(objectives), -np.inf, objectives)
     rows = max(1, _BLOCK // len(offsets))
-    blocks = [_medians(values, places[first : first + rows], offsets) for first in range(0, len(places), rows)]
-    medians, sizes = zip(*blocks, strict=True)
-    return Neighbourhoods(np.concatenate(medians), np.concatenate(sizes))
+    found = Neighbourhoods(np.empty(len(places)), np.empty(len(places), np.int64))
+    for first in range(0, len(places), rows):
+        block = slice(first, first + rows)
+        found.median[block], found.size[block] = _medians(values, places[block], offsets)
+    return found
 
 
-def heat_map(space: Sequence[Dimension], columns: Mapping[str, Floats], objectives: Floats) -> Json | None:
+def heat_map(space: Sequence[Dimension], column_of: Callable[[str], Floats], objectives: Floats) -> Json | None:
     """Return the highest and the median objective over the two numeric dimensions with the largest effect.
 
     The effect of a dimension is the difference between the highest and the lowest mean objective of its cells.
 
     Args:
         space: The dimensions.
-        columns: Values of each numeric dimension at the points, infinite for None, each of shape (k,).
+        column_of: Returns the values of a numeric dimension at the points, infinite for None, shape (k,).
         objectives: Objectives of the points, NaN where undefined, shape (k,).
 
     Returns:
         `x` and `y` (None with one dimension) with names and labels, and `best`, `median` and `points` as rows of y. A
         cell without a defined objective has None and 0 points. None if no numeric dimension has two values.
     """
-    axes = [cells for dim in space if dim.is_numeric and (cells := _cells(dim, columns[dim.name])) is not None]
+    axes = [cells for dim in space if dim.is_numeric and (cells := _cells(dim, column_of(dim.name))) is not None]
     defined = np.flatnonzero(~np.isnan(objectives))
     if not axes or not len(defined):
         return None
@@ -160,7 +165,7 @@ def _cells(dim: Dimension, column: Floats) -> _Cells | None:
         bounds = np.linspace(low, high, BINS + 1)
         labels = [f"{a:.4g} to {b:.4g}" for a, b in itertools.pairwise(bounds.tolist())]
         index = np.searchsorted(bounds[1:-1], column, side="right")
-        return _Cells(dim.name, labels, index) if high > low else None
+        return _Cells(dim.name, labels, index.astype(np.int32)) if high > low else None
     values = dim.values if isinstance(dim.values, tuple) else range(int(dim.values.low), int(dim.values.high) + 1)
     if len(values) == 1:
         return None
@@ -170,20 +175,22 @@ def _cells(dim: Dimension, column: Floats) -> _Cells | None:
         index = column.astype(np.int64) - values.start
     else:
         index = np.searchsorted([np.inf if value is None else value for value in values], column)
-    return _Cells(dim.name, [" to ".join(map(_label, dict.fromkeys(cell))) for cell in cells], index // size)
+    return _Cells(
+        dim.name, [" to ".join(map(_label, dict.fromkeys(cell))) for cell in cells], (index // size).astype(np.int32)
+    )
 
 
 def _label(value: Value) -> str:
     return "none" if value is None else f"{value:g}"
 
 
-def _effect(cell: Ints, objectives: Floats) -> float:
+def _effect(cell: npt.NDArray[np.int32], objectives: Floats) -> float:
     counts = np.bincount(cell)
     means = np.bincount(cell, objectives)[counts > 0] / counts[counts > 0]
     return float(means.max() - means.min())
 
 
-def _group_by_cell(cell: Ints, values: Floats) -> Iterator[tuple[int, Floats]]:
+def _group_by_cell(cell: npt.NDArray[np.int32], values: Floats) -> Iterator[tuple[int, Floats]]:
     order = np.argsort(cell, kind="stable")
     starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
     return zip(cell[order][starts].tolist(), np.split(values[order], starts[1:]), strict=True)

@@ -10,7 +10,7 @@ from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.sweeps.search_space import Point
 from coin_pipeline.sweeps.spec import SweepSpec
-from coin_pipeline.sweeps.trials import COUNTS, FIGURES, column_of, objectives_of
+from coin_pipeline.sweeps.trials import COUNTS, FIGURES, column_of, floats_of, objectives_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +22,21 @@ class TrialPoints:
         table: All rows.
         numbers: Numbers of the points, ascending, shape (k,), int64.
         objectives: Objectives of the points, NaN where undefined, shape (k,), float64.
-        ranking: Indices of the points with an objective, highest first; ties are ordered by number.
+        ranking: Indices of the points with an objective, highest first, int64; ties are ordered by number.
     """
 
     spec: SweepSpec
     table: pa.Table
     numbers: Ints
     objectives: Floats
-    ranking: list[int]
+    ranking: Ints
 
     @classmethod
     def of(cls, spec: SweepSpec, table: pa.Table) -> "TrialPoints":
         """Group the rows of a sweep by point."""
         objectives = objectives_of(table, len(spec.symbols))
         order = np.argsort(-objectives, kind="stable")
-        ranking = order[~np.isnan(objectives[order])].tolist()
+        ranking = order[: len(order) - np.count_nonzero(np.isnan(objectives))]  # NaN sorts last
         return cls(spec, table, table["point"].to_numpy()[:: len(spec.symbols)], objectives, ranking)
 
     def rows(self, index: int) -> pa.Table:
@@ -50,8 +50,7 @@ class TrialPoints:
 
     def column(self, name: str) -> Floats:
         """Return the values of a numeric dimension, infinite for None, shape (k,)."""
-        values: Floats = self.table[column_of(name)].cast(pa.float64()).fill_null(np.inf).to_numpy()
-        return values[:: len(self.spec.symbols)]
+        return floats_of(self.table[column_of(name)], np.inf)[:: len(self.spec.symbols)]
 
     def summary(self, index: int) -> Json:
         """Return a point with its figures over all symbols: sums of counts, the deepest drawdown, otherwise means."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.errors import ObjectCorrupt, ObjectNotFound
 from coin_pipeline.results.store import Json
 from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.mapped import release_pages
 from coin_pipeline.sweeps.search_space import Column, Dimension, PointColumns, Range, is_number
 from coin_pipeline.sweeps.spec import SweepSpec
 
@@ -79,9 +80,19 @@ def objectives_of(table: pa.Table, symbols: int) -> Floats:
     It is NaN if it is undefined for any symbol: a point that never trades on one symbol would otherwise be compared
     on fewer symbols than the others.
     """
-    by_point = table["objective"].fill_null(np.nan).to_numpy().reshape(-1, symbols)
+    by_point = floats_of(table["objective"], np.nan).reshape(-1, symbols)
     # Symbol by symbol, because the order in which np.sum adds along a row depends on its length.
     return sum(by_point.T, np.zeros(len(by_point))) / symbols
+
+
+def floats_of(column: pa.ChunkedArray, null: float) -> Floats:
+    """Return a numeric column as floats, with a value for null; the memory of mapped files is given back."""
+    values, start = np.empty(len(column)), 0
+    for chunk in column.chunks:
+        values[start : start + len(chunk)] = chunk.cast(pa.float64()).fill_null(null).to_numpy()
+        start += len(chunk)
+        release_pages()
+    return values
 
 
 def trials_digest(table: pa.Table) -> str:
@@ -94,20 +105,30 @@ def trials_digest(table: pa.Table) -> str:
     for name in table.column_names:
         column = table[name]
         digest.update(f"{name}\0{column.type}\0{len(column)}\0".encode())
-        digest.update(pc.is_valid(column).to_numpy().astype(np.uint8).tobytes())
-        if pa.types.is_string(column.type) or pa.types.is_null(column.type):
-            digest.update(_to_json(column).encode())
-        else:
-            values = column.cast(pa.float64() if pa.types.is_floating(column.type) else pa.int64()).fill_null(0)
-            digest.update(values.to_numpy().astype(values.to_numpy().dtype.newbyteorder("<")).tobytes())
+        for chunk in column.chunks:
+            digest.update(pc.is_valid(chunk).cast(pa.uint8()).to_numpy())
+        for values in _encoded(column):
+            digest.update(values)
+            release_pages()
     return digest.hexdigest()
 
 
-def _to_json(column: pa.ChunkedArray) -> str:
-    """Return a column of text as `json.dumps` writes it; each distinct text is encoded once."""
-    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    texts = np.array([json.dumps(text) for text in encoded.dictionary.to_pylist()], object)
-    return f"[{', '.join(texts[encoded.indices.to_numpy()].tolist())}]"
+def _encoded(column: pa.ChunkedArray) -> Iterator[bytes | memoryview]:
+    """Yield the values of a column chunk by chunk: text as `json.dumps` writes a list, numbers as their bytes."""
+    if not (pa.types.is_string(column.type) or pa.types.is_null(column.type)):
+        kind = pa.float64() if pa.types.is_floating(column.type) else pa.int64()
+        for chunk in column.chunks:
+            values = chunk.cast(kind).fill_null(0).to_numpy()
+            yield values.astype(values.dtype.newbyteorder("<"), copy=False).data
+        return
+    separator = b"["
+    for chunk in column.chunks:
+        encoded = chunk.dictionary_encode(null_encoding="encode")
+        texts = np.array([json.dumps(text) for text in encoded.dictionary.to_pylist()], object)
+        if len(chunk):
+            yield separator + ", ".join(texts[encoded.indices.to_numpy()].tolist()).encode()
+            separator = b", "
+    yield b"[]" if separator == b"[" else b"]"
 
 
 def with_metadata(table: pa.Table, metadata: Json) -> pa.Table:

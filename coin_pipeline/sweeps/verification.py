@@ -38,7 +38,7 @@ def select_points(points: TrialPoints, plateau: Json | None) -> list[int]:
     """Return the indices of the plateau and of a few random points, always the same ones, without the best point."""
     random = np.random.default_rng(0).choice(len(points.numbers), min(SAMPLES, len(points.numbers)), replace=False)
     indices = [] if plateau is None else [int(np.searchsorted(points.numbers, plateau["point"]))]
-    return sorted({*indices, *random.tolist()} - {points.ranking[0]})
+    return sorted({*indices, *random.tolist()} - {int(points.ranking[0])})
 
 
 def simulate_points(
