@@ -21,7 +21,7 @@ STRESS = (0, 1, 2, 5)
 """Multiples of the costs at which every result is reported."""
 NEVER_FILLED = "the candles end before the next open, which would fill it"
 """Reason of a signal on the last candle."""
-_REASONS = pa.array([reason.name.lower() for reason in sorted(ExitReason)])
+_REASONS = [reason.name.lower() for reason in sorted(ExitReason)]
 
 
 class SymbolResult(NamedTuple):
@@ -198,7 +198,7 @@ def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent:
     planned = (trades.exit_reason == ExitReason.SIGNAL) | (trades.exit_reason == ExitReason.HOLD)
     no_money = pa.nulls(len(trades), pa.float64())
     quoted = quoted_ratios(trades, bars.time, spec.costs_of(symbol))
-    reasons = pa.DictionaryArray.from_arrays(trades.exit_reason.astype(np.int32), _REASONS)
+    reasons = pa.DictionaryArray.from_arrays(trades.exit_reason.astype(np.int32), pa.array(_REASONS))
     return pa.table(
         {
             "entry_time": _times(bars.time[trades.entry_bar] + length * at_close),

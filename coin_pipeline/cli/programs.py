@@ -20,27 +20,34 @@ from typing import NoReturn, Protocol
 from coin_pipeline.orchestration.entry_point import run_main
 from coin_pipeline.parent_death import end_with_parent
 
-PRELOADED = (
-    "coin_pipeline.orchestration.worker_pool.commands",  # notes which files are loaded from now on
-    "numpy",
-    "pyarrow.parquet",
-    "pandas",
-    "numba",
-    "dagster",
-    "coin_pipeline.definitions",
-    "coin_pipeline.orchestration.code_server",
-    "coin_pipeline.orchestration.daemon",
-    "coin_pipeline.orchestration.webserver",
-    "coin_pipeline.orchestration.worker_pool.__main__",
-    "coin_api.__main__",
-    "coin_pipeline.cli.app",
-    "coin_pipeline.cli.backtests",
-    "coin_pipeline.cli.views.progress",
-    "coin_pipeline.cli.views.result",
-    "coin_pipeline.defs.in_process",
-    "coin_pipeline.results.reuse",
-)
-"""Modules that forked programs find loaded; importing them starts no thread and opens no connection."""
+CHECK = "check"
+"""Stands for the check of the prerequisites, the first fork."""
+PRELOADED: Mapping[str, Sequence[str]] = {
+    CHECK: (
+        "coin_pipeline.orchestration.worker_pool.commands",  # notes which files are loaded from now on
+        "numpy",
+        "pyarrow.parquet",
+        "pandas",
+        "numba",
+        "coin_pipeline.strategies.registry",
+        "coin_pipeline.candles.refresh_spec",
+    ),
+    "code-server": ("dagster", "coin_pipeline.definitions", "coin_pipeline.orchestration.code_server"),
+    "pool": (
+        "coin_pipeline.orchestration.worker_pool.__main__",
+        "coin_pipeline.cli.app",
+        "coin_pipeline.cli.backtests",
+        "coin_pipeline.cli.views.progress",
+        "coin_pipeline.cli.views.result",
+        "coin_pipeline.defs.in_process",
+        "coin_pipeline.results.reuse",
+    ),
+    "daemon": ("coin_pipeline.orchestration.daemon",),
+    "webserver": ("coin_pipeline.orchestration.webserver",),
+    "api": ("coin_api.__main__",),
+}
+"""Modules that a program finds loaded, besides those of the programs before it, in the order in which they are forked:
+each starts while the modules of the next are loaded. Importing them starts no thread and opens no connection."""
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WAIT_POLL_S = 0.01
 _MAX_DESCRIPTORS = 1 << 20
@@ -105,16 +112,16 @@ def can_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1
 
 
-def preload(between: Callable[[], None]) -> None:
-    """Load the code of the programs, and keep its pages shared with the forks; call `between` after each module."""
+def preload(program: str, between: Callable[[], None] = lambda: None) -> None:
+    """Load the code of a program, and keep its pages shared with the forks; call `between` after each module."""
     gc.disable()  # a collection would only traverse what is being loaded
-    for module in PRELOADED:
+    for module in PRELOADED[program]:
         import_module(module)
         between()
-    from coin_pipeline.orchestration._dagster_internals import load_commands
+    if program != CHECK:
+        from coin_pipeline.orchestration._dagster_internals import load_command
 
-    load_commands()
-    gc.collect()
+        load_command(program)
     gc.freeze()
     gc.enable()
 

@@ -35,12 +35,14 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     printed.
     """
     from coin_pipeline.cli.backtests import read_settings
-    from coin_pipeline.database.url import release_database
+    from coin_pipeline.database.url import release_database, start_early
+
+    settings = read_settings(strategy_files)
+    start_early(settings)
+    is_preloaded = _check_and_preload(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
     from coin_pipeline.orchestration.code_server import private_address
     from coin_pipeline.storage.data_root_lock import lock_data_root
 
-    settings = read_settings(strategy_files)
-    is_preloaded = _check_and_preload(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
     stopping = _stop_on_signals()
     keep_private(settings)
     lock = lock_data_root(settings.data_root)
@@ -73,29 +75,30 @@ def keep_private(settings: "Settings") -> None:
 
 
 def _check_and_preload(settings: "Settings", ports: list[tuple[str, int]]) -> bool:
-    """Check the prerequisites; meanwhile load the code of the programs, if they can be forks of this process.
+    """Check the prerequisites; meanwhile load what all programs need, if they can be forks of this process.
 
     The check runs in a fork, so that the strategy files that it loads are not part of every program: these load them in
     their current state. An error ends the fork as it would end this command, with its message and its exit code.
 
     Returns:
-        Whether the code is loaded.
+        Whether programs can be forks of this process.
     """
-    from coin_pipeline.cli.programs import ForkedProgram, can_fork, preload
+    from coin_pipeline.cli.programs import CHECK, ForkedProgram, can_fork, preload
     from coin_pipeline.settings import child_environment, set_environment
 
     if not can_fork():
         _check_prerequisites(settings, ports)
         return False
     set_environment(child_environment(settings))  # libraries read it when they are loaded
+    preload(CHECK)
     pid = os.fork()
     if pid == 0:
         _check_prerequisites(settings, ports)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
-    check = ForkedProgram(pid, "check")
-    preload(lambda: _exit_if_failed(check.poll()))
+    check = ForkedProgram(pid, CHECK)
+    preload(CODE_SERVER, lambda: _exit_if_failed(check.poll()))
     _exit_if_failed(check.wait())
     return True
 
@@ -141,6 +144,7 @@ def _serve(
     is_preloaded: bool,
 ) -> None:
     """Run all processes until `stopping` is set."""
+    from coin_pipeline.cli.programs import preload
     from coin_pipeline.cli.supervisor import ProcessSupervisor
     from coin_pipeline.settings import child_environment
     from coin_pipeline.storage.log_files import LogLimit
@@ -173,6 +177,8 @@ def _serve(
         else:
             del commands["pool"]
         for name, (module, *arguments) in commands.items():
+            if is_preloaded:
+                preload(name)
             supervisor.start(name, module, *arguments, socket=socket if name == CODE_SERVER else None)
         supervisor.wait_for(f"http://{host}:{api_port}/health/ready", START_TIMEOUT_S)
         supervisor.wait_for(f"http://{host}:{ui_port}/server_info", START_TIMEOUT_S)
@@ -220,8 +226,8 @@ def program_commands(settings: "Settings", api_port: int, ui_port: int) -> dict[
     address = ("--socket", target.socket) if target.socket else ("--host", target.host, "--port", str(target.port))
     code = ("--location-name", LOCATION, "-m", "coin_pipeline.definitions")
     return {
-        "pool": ("coin_pipeline.orchestration.worker_pool",),
         CODE_SERVER: ("coin_pipeline.orchestration.code_server", *address, *code),
+        "pool": ("coin_pipeline.orchestration.worker_pool",),
         "daemon": ("coin_pipeline.orchestration.daemon", "-w", workspace),
         "webserver": ("coin_pipeline.orchestration.webserver", "-w", workspace, "--port", str(ui_port)),
         "api": ("coin_api", "--port", str(api_port)),

@@ -118,16 +118,20 @@ def keep_log_handlers() -> None:
     _loggers.create_console_logger = lambda *_, **__: events  # type: ignore[attr-defined]
 
 
-def load_commands() -> None:
-    """Import what Dagster's commands import when they start, for the processes that are forked from this one.
+def load_command(program: str) -> None:
+    """Import what a command of Dagster imports when it starts, for a process that is forked from this one.
 
     Nothing of it may start a thread or initialize gRPC, neither of which survives a fork (tests/cli/test_programs.py).
     """
-    import dagster._cli.api  # noqa: PLC0415 -- as in daemon_command
-    import dagster._daemon.cli  # noqa: PLC0415
-    import dagster._grpc.server  # noqa: F401, PLC0415
-    import dagster_webserver.app  # noqa: PLC0415
-    import dagster_webserver.cli  # noqa: F401, PLC0415
+    match program:
+        case "code-server":
+            import dagster._cli.api  # noqa: PLC0415 -- as in daemon_command
+            import dagster._grpc.server  # noqa: PLC0415
+        case "daemon":
+            import dagster._daemon.cli  # noqa: F401, PLC0415
+        case "webserver":
+            import dagster_webserver.app  # noqa: PLC0415
+            import dagster_webserver.cli  # noqa: F401, PLC0415
 
 
 def code_server_command() -> "click.Command":
@@ -298,7 +302,7 @@ __all__ = [
     "get_daemon_statuses",
     "hold_schedules",
     "keep_log_handlers",
-    "load_commands",
+    "load_command",
     "pg_alembic_config",
     "reconstruct_repository_def_from_pointer",
     "redirect_stream",

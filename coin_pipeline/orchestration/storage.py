@@ -187,9 +187,11 @@ class PooledPostgresStorage(DagsterPostgresStorage):
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         postgres_url = sqlalchemy_url(postgres_url)
-        super().__init__(postgres_url=postgres_url, inst_data=inst_data)
-        self._run_storage, self._event_log_storage = RunStorage(postgres_url), EventStorage(postgres_url)
-        self._schedule_storage = ScheduleStorage(postgres_url)
+        # Without the search for missing tables, for which each storage opens a connection: `set_up` has created them.
+        found: dict[str, Any] = {"postgres_url": postgres_url, "should_autocreate_tables": False}
+        super().__init__(**found, inst_data=inst_data)
+        self._run_storage, self._event_log_storage = RunStorage(**found), EventStorage(**found)
+        self._schedule_storage = ScheduleStorage(**found)
         if load_settings().coin_compute_logs == "off":  # otherwise the UI finds what ops printed by these events
             self._event_log_storage.dropped |= {_LOGS_CAPTURED}
         engine = create_engine(postgres_url, _ENGINE_TIMEOUTS)
@@ -223,6 +225,8 @@ def set_up(url: str) -> None:
         if is_new_database(url):
             create_tables(url)
             mark_migrated(PooledPostgresStorage(url))
+        else:
+            DagsterPostgresStorage(sqlalchemy_url(url))  # creates tables that a database of another origin lacks
         upgrade(url)
 
 

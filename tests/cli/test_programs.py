@@ -120,8 +120,9 @@ def test_preloading_starts_no_thread() -> None:
     code = """
 import threading
 from pathlib import Path
-from coin_pipeline.cli.programs import preload
-preload(lambda: None)
+from coin_pipeline.cli.programs import PRELOADED, preload
+for program in PRELOADED:
+    preload(program)
 print(threading.enumerate())
 print({path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")})
 """
