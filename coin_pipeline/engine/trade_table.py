@@ -26,7 +26,7 @@ class _Account(NamedTuple):
     ``start`` is the candidate from which it may enter again, and ``lowest`` its lowest value since it reached ``peak``.
     """
 
-    start: int
+    start: np.uint64
     value: float
     peak: float
     lowest: float
@@ -38,7 +38,7 @@ class _Account(NamedTuple):
     held: int
 
 
-_NEW = _Account(0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0, 0, 0)
+_NEW = _Account(np.uint64(0), 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0, 0, 0)
 
 
 class Closes(NamedTuple):
@@ -87,7 +87,7 @@ class TradeTable:
         following = np.searchsorted(candidates, samples.exit_bar)
         # 0 marks entries that cannot be traded: those filled after the last bar, and the padding bits after the last
         # candidate, up to one extra word.
-        self._following = np.append(following, np.zeros(2 * _WORD, np.int64))
+        self._following = np.append(following, np.zeros(2 * _WORD, np.int64)).astype(np.uint64)
         self._bars_held, self._sizing = samples.bars_held, sizing
         self._paths = np.empty((len(candidates), 4))
         self._paths[:, _GROWTH] = samples.growth
@@ -127,7 +127,7 @@ class TradeTable:
 @kernel
 def _measure_selected(
     entries: Words,
-    following: Ints,
+    following: Words,
     measured: Bools,
     paths: Floats,
     close: Floats,
@@ -146,7 +146,7 @@ def _measure_selected(
 
 
 @kernel
-def _select(words: Words, following: Ints, selected: Ints) -> int:
+def _select(words: Words, following: Words, selected: Ints) -> int:
     """Write the first entry, then the next one after each exit; return their number."""
     count = start = 0
     while True:
@@ -156,7 +156,7 @@ def _select(words: Words, following: Ints, selected: Ints) -> int:
             w += 1
             word = words[w]
         entry = w * _WORD + np.int64(trailing_zeros(word))  # type: ignore[call-arg]
-        start = following[entry]
+        start = np.int64(following[entry])
         if start == 0:
             return count
         selected[count] = entry
@@ -203,7 +203,7 @@ def _measure_paths(
 @kernel
 def _simulate_accounts(
     entries: Words,
-    following: Ints,
+    following: Words,
     paths: Floats,
     bars_held: Ints,
     fraction: float,
@@ -213,9 +213,9 @@ def _simulate_accounts(
 ) -> None:
     """Simulate each account from trade to trade, two at a time.
 
-    The search for the next entry starts where the last one led to, so that one account alone waits for memory.
+    The search for the next entry starts where the last one led to, so that one account alone waits for its results.
     """
-    first_a, first_b = np.empty(entries.shape[1] + 1, np.int64), np.empty(entries.shape[1] + 1, np.int64)
+    first_a, first_b = np.empty(entries.shape[1] + 1, np.uint64), np.empty(entries.shape[1] + 1, np.uint64)
     for k in range(0, len(entries), 2):
         words_a, words_b = entries[k], entries[min(k + 1, len(entries) - 1)]
         _find_first_entries(words_a, first_a)
@@ -228,67 +228,60 @@ def _simulate_accounts(
                 break
             a = _after_trade(a, entry_a, following, paths, bars_held, fraction)
             b = _after_trade(b, entry_b, following, paths, bars_held, fraction)
-        a = _after_all_trades(a, words_a, first_a, following, paths, bars_held, fraction, min_equity)
+        while a.value >= min_equity:
+            entry_a = _next_entry(words_a, first_a, a.start)
+            if following[entry_a] == 0:
+                break
+            a = _after_trade(a, entry_a, following, paths, bars_held, fraction)
         _write(a, counts[:, k], figures[:, k])
-        if k + 1 < len(entries):
-            b = _after_all_trades(b, words_b, first_b, following, paths, bars_held, fraction, min_equity)
-            _write(b, counts[:, k + 1], figures[:, k + 1])
+        if k + 1 == len(entries):
+            break
+        while b.value >= min_equity:
+            entry_b = _next_entry(words_b, first_b, b.start)
+            if following[entry_b] == 0:
+                break
+            b = _after_trade(b, entry_b, following, paths, bars_held, fraction)
+        _write(b, counts[:, k + 1], figures[:, k + 1])
 
 
 @kernel
-def _find_first_entries(words: Words, first: Ints) -> None:
-    """Write the first entry in or after each word."""
+def _find_first_entries(words: Words, first: Words) -> None:
+    """Write the first entry in or after each word, as its distance from the first bit of that word."""
     entry = 0
     for w in range(len(words) - 1, -1, -1):
         own = w * _WORD + np.int64(trailing_zeros(words[w]))  # type: ignore[call-arg]
         entry = own if words[w] != 0 else entry
-        first[w] = entry
+        first[w] = entry - w * _WORD
 
 
 @kernel
-def _next_entry(words: Words, first: Ints, start: int) -> int:
-    """Return the first entry from ``start`` on, without a branch that the processor would have to predict."""
-    w = start // _WORD
-    word = words[w] & (_ALL_SET << np.uint64(start % _WORD))
-    own, later = w * _WORD + np.int64(trailing_zeros(word)), first[w + 1]  # type: ignore[call-arg]
-    return own if word != 0 else later
+def _next_entry(words: Words, first: Words, start: np.uint64) -> np.uint64:
+    """Return the first entry from ``start`` on.
 
-
-@kernel
-def _after_all_trades(
-    account: _Account,
-    words: Words,
-    first: Ints,
-    following: Ints,
-    paths: Floats,
-    bars_held: Ints,
-    fraction: float,
-    min_equity: float,
-) -> _Account:
-    """Make the remaining trades of an account."""
-    while account.value >= min_equity:
-        entry = _next_entry(words, first, account.start)
-        if following[entry] == 0:
-            break
-        account = _after_trade(account, entry, following, paths, bars_held, fraction)
-    return account
+    The processor cannot predict whether it is in the same word. LLVM compiles a choice between two sums, unlike one of
+    a value in memory, without a branch. Indices are unsigned because Python's negative ones take several instructions.
+    """
+    w = start // np.uint64(_WORD)
+    word = words[w] & (_ALL_SET << start % np.uint64(_WORD))
+    own, later = np.uint64(trailing_zeros(word)), first[w + np.uint64(1)] + np.uint64(_WORD)  # type: ignore[call-arg]
+    return w * np.uint64(_WORD) + (own if word != 0 else later)
 
 
 @kernel
 def _after_trade(
-    account: _Account, entry: int, following: Ints, paths: Floats, bars_held: Ints, fraction: float
+    account: _Account, entry: np.uint64, following: Words, paths: Floats, bars_held: Ints, fraction: float
 ) -> _Account:
     """Make one trade.
 
     A drawdown is only computed at a new peak: rounding is monotonic, so the lowest value since the last peak gives the
     largest of the drawdowns from it.
     """
-    growth = paths[entry, _GROWTH]
+    growth = paths[entry, np.uint64(_GROWTH)]
     net_return = growth - 1.0
-    lowest = min(account.lowest, account.value * paths[entry, _LOWEST])
+    lowest = min(account.lowest, account.value * paths[entry, np.uint64(_LOWEST)])
     value = account.value * (1.0 - fraction + fraction * growth)
-    peak, drawdown = account.peak, max(account.drawdown, paths[entry, _DEEPEST])
-    highest = max(account.value * paths[entry, _HIGHEST], value)
+    peak, drawdown = account.peak, max(account.drawdown, paths[entry, np.uint64(_DEEPEST)])
+    highest = max(account.value * paths[entry, np.uint64(_HIGHEST)], value)
     if highest > peak:
         drawdown = max(drawdown, 1.0 - lowest / peak)
         peak, lowest = highest, value
