@@ -22,6 +22,7 @@ from coin_pipeline.backtest.tables import TIME_TYPE, Tables, stack, table_digest
 from coin_pipeline.backtest.warnings import collect_warnings, order_warnings
 from coin_pipeline.candles.coverage import Coverage
 from coin_pipeline.candles.timeframe import DAY_NS, Timeframe
+from coin_pipeline.storage.mapped import release_pages
 
 SCHEMA = "1.2.0"
 MAX_ROWS = 10_000
@@ -232,4 +233,6 @@ def _curve(table: pa.Table, most: int) -> list[Json]:
     """Return equity and drawdown as JSON points, thinned to every k-th bar and the last if there are too many."""
     step = max(1, -(-len(table) // (most - 1)))  # one point is for the last bar
     rows = np.unique(np.append(np.arange(0, len(table), step), len(table) - 1))
-    return to_rows(table.select(["timestamp", "equity", "drawdown"]).take(rows))
+    thinned = to_rows(table.select(["timestamp", "equity", "drawdown"]).take(rows))
+    release_pages()
+    return thinned

@@ -89,7 +89,8 @@ def stack(name: TableName, blocks: Sequence[tuple[str, pa.Table]]) -> pa.Table:
 
 def unstack(table: pa.Table) -> list[tuple[str, pa.Table]]:
     """Return each symbol's rows of a table, in its order; a symbol may have none."""
-    symbols = table["symbol"].unify_dictionaries().combine_chunks()
+    column = table["symbol"].unify_dictionaries()
+    symbols = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even a single one
     starts = np.searchsorted(symbols.indices.to_numpy(), np.arange(len(symbols.dictionary) + 1))
     names = symbols.dictionary.to_pylist()
     return [(name, table.slice(a, b - a)) for name, a, b in zip(names, starts, starts[1:], strict=False)]

@@ -12,6 +12,7 @@ import pyarrow as pa
 from coin_pipeline.backtest.portfolio import SHARED, Curve, curve_of, equal_shares
 from coin_pipeline.backtest.tables import unstack
 from coin_pipeline.report.axes import Axis, Tick, growth_axis, time_axis, time_ticks, value_ticks
+from coin_pipeline.storage.mapped import release_pages
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -148,8 +149,8 @@ def _time_marks(time: Axis, bars: Ints, *panels: tuple[int, int]) -> Iterator[st
 
 
 def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
-    low = min(float(line.values.min()) for line in lines)
-    high = max(float(line.values.max()) for line in lines)
+    lows, highs = zip(*(_range(line.values) for line in lines), strict=True)
+    low, high = min(lows), max(highs)
     growth = growth_axis(low, high, GROWTH_BOTTOM, GROWTH_TOP)
     yield from _value_marks(growth, value_ticks(growth, 5))
     cut = f", clipped at {growth.low:.1g}" if low < growth.low else ""
@@ -159,7 +160,14 @@ def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
     column = _COLUMN if len(lines) <= 2 else _COLUMN_OF_MANY  # noqa: PLR2004 - one symbol, and buy and hold
     for line in lines:
         x, y = _downsample(line.time, line.values, time, growth, column)
+        release_pages()
         yield _stroke(_path(x, y), line)
+
+
+def _range(values: Floats) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    release_pages()
+    return low, high
 
 
 def _drawdown_panel(account: Curve, time: Axis) -> Iterator[str]:
