@@ -20,20 +20,22 @@ def true_indices(decisions: Bools) -> Ints:
 def _write_true_indices(decisions: Bools, indices: Ints) -> None:
     """Write the indices of True values, after finding the words of eight that contain any.
 
-    The loops are branch-free: with rare decisions, the branch predictor would miss at each of them.
+    The loops are branch-free: with rare decisions, the branch predictor would miss at each of them. Indices are
+    unsigned because Python's negative ones take several instructions.
     """
-    flags, nonzero = decisions.view(np.uint8), np.empty(_CHUNK_WORDS + 1, np.int64)
+    flags, nonzero = decisions.view(np.uint8), np.empty(_CHUNK_WORDS + 1, np.uint64)
     words = decisions[: len(decisions) // 8 * 8].view(np.uint64)
-    count = 0
+    count, bits = np.uint64(0), np.uint64(8)
     for start in range(0, len(words), _CHUNK_WORDS):
-        chunk, nonzero_count = words[start : start + _CHUNK_WORDS], 0
+        chunk, nonzero_count = words[start : start + _CHUNK_WORDS], np.uint64(0)
         for word in range(len(chunk)):
             nonzero[nonzero_count] = start + word
-            nonzero_count += chunk[word] != 0
+            nonzero_count += np.uint64(chunk[word] != 0)
         for word in nonzero[:nonzero_count]:
-            for bar in range(8 * word, 8 * word + 8):
+            for bit in range(bits):
+                bar = word * bits + bit
                 indices[count] = bar
-                count += flags[bar]
+                count += np.uint64(flags[bar])
     for bar in range(8 * len(words), len(decisions)):
         indices[count] = bar
-        count += flags[bar]
+        count += np.uint64(flags[bar])

@@ -10,7 +10,7 @@ from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
 from coin_pipeline.engine.decimals import AT_LEAST, AT_MOST
 from coin_pipeline.engine.execution import ExitRule
 from coin_pipeline.engine.kernel import borrowed_slice, kernel
-from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, distinct_rows, evaluate_rows, run_jobs
+from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, Words, distinct_rows, evaluate_rows, run_jobs
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.param_columns import column_of
@@ -124,7 +124,7 @@ def _long_candles(
         long: All False on entry, shape (bodies, bars).
         busy: All False on entry, shape (windows, bars).
     """
-    likely, candidates = np.empty(CHUNK, np.bool_), np.empty(CHUNK, np.int64)
+    likely, candidates = np.empty(CHUNK, np.bool_), np.empty(CHUNK, np.uint64)
     rises, wicks, means = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
     for first in range(start, start + long.shape[1], CHUNK):
         last = min(first + CHUNK, start + long.shape[1])
@@ -132,6 +132,7 @@ def _long_candles(
         o, h, low = opens[first:last], highs[first:last], lows[first:last]
         c, v = closes[first:last], volumes[first:last]
         _quick_test(o, h, low, c, v, bodies[0], bodies[-1], at_most, likely)
+        column = np.uint64(first - start)
         at = candidates[: _write_true_indices(likely, candidates)]
         rise, wick, mean = rises[: len(at)], wicks[: len(at)], means[: len(at)]
         for k, i in enumerate(at):
@@ -142,17 +143,17 @@ def _long_candles(
             wick[k] = max(upper, lower) / o[i]
         for row in range(len(bodies)):
             for k, i in enumerate(at):
-                long[row, first - start + i] = rise[k] >= bodies[row] and wick[k] < 2.0 * bodies[row]
+                long[row, column + i] = rise[k] >= bodies[row] and wick[k] < 2.0 * bodies[row]
         for row in range(len(windows)):
             window, multiplier = windows[row], multipliers[row]
             if row == 0 or window != windows[row - 1]:
                 for k, i in enumerate(at):
-                    mean[k] = _mean(_window(volumes, first + i, window))
+                    mean[k] = _mean(_window(volumes, first + int(i), window))
             for k, i in enumerate(at):
                 enough = multiplier * mean[k]
                 if abs(v[i] - enough) <= ROUNDING * window * enough:
-                    enough = multiplier * _mean_in_order(_window(volumes, first + i, window))
-                busy[row, first - start + i] = v[i] >= enough
+                    enough = multiplier * _mean_in_order(_window(volumes, first + int(i), window))
+                busy[row, column + i] = v[i] >= enough
 
 
 @kernel
@@ -181,22 +182,24 @@ def _quick_test(
 
 
 @kernel
-def _write_true_indices(likely: Bools, indices: Ints) -> int:
+def _write_true_indices(likely: Bools, indices: Words) -> int:
     """Write the indices of True values and return their number, after finding the words of eight that contain any.
 
-    The loops are branch-free: with rare candidates, the branch predictor would miss at each of them.
+    The loops are branch-free: with rare candidates, the branch predictor would miss at each of them. Indices are
+    unsigned because Python's negative ones take several instructions.
     """
     words, flags = likely.view(np.uint64), likely.view(np.uint8)
-    nonzero = np.empty(len(words) + 1, np.int64)
-    nonzero_count = count = 0
+    nonzero = np.empty(len(words) + 1, np.uint64)
+    nonzero_count, count, bits = np.uint64(0), np.uint64(0), np.uint64(8)
     for word in range(len(words)):
         nonzero[nonzero_count] = word
-        nonzero_count += words[word] != 0
+        nonzero_count += np.uint64(words[word] != 0)
     for word in nonzero[:nonzero_count]:
-        for i in range(8 * word, 8 * word + 8):
+        for bit in range(bits):
+            i = word * bits + bit
             indices[count] = i
-            count += flags[i]
-    return count
+            count += np.uint64(flags[i])
+    return int(count)
 
 
 @kernel
