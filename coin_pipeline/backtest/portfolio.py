@@ -156,6 +156,7 @@ def equal_shares(curves: Sequence[Curve]) -> Curve:
 
 def _merge_times(one: Ints, other: Ints) -> Ints:
     """Return the times of two curves in order, each once; without copying them if they are the same."""
+    release_pages()
     if np.array_equal(one, other):
         return one
     # A stable sort merges sorted runs; np.unique would hash millions of times.

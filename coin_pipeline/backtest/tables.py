@@ -91,7 +91,8 @@ def unstack(table: pa.Table) -> list[tuple[str, pa.Table]]:
     """Return each symbol's rows of a table, in its order; a symbol may have none."""
     column = table["symbol"].unify_dictionaries()
     symbols = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even a single one
-    starts = np.searchsorted(symbols.indices.to_numpy(), np.arange(len(symbols.dictionary) + 1))
+    codes = np.arange(len(symbols.dictionary) + 1, dtype=np.int32)  # of another type, all rows would be converted
+    starts = np.searchsorted(symbols.indices.to_numpy(), codes)
     names = symbols.dictionary.to_pylist()
     return [(name, table.slice(a, b - a)) for name, a, b in zip(names, starts, starts[1:], strict=False)]
 
@@ -192,7 +193,10 @@ class _ColumnDigest:
         self._texts: dict[str, int] = {}
 
     def update(self, array: pa.Array) -> None:
-        self._nulls.update(array.is_null().cast(pa.uint8()).to_numpy(zero_copy_only=False))
+        if array.null_count:
+            self._nulls.update(array.is_null().cast(pa.uint8()).to_numpy(zero_copy_only=False))
+        else:
+            self._nulls.update(bytes(len(array)))
         self._values.update(np.ascontiguousarray(self._numbers(array)).data)
 
     def hexdigest(self) -> str:
@@ -206,13 +210,15 @@ class _ColumnDigest:
             array = array.cast(pa.int64())
         if pa.types.is_boolean(self._kind):
             array = array.cast(pa.uint8())
-        numbers: npt.NDArray[Any] = pc.fill_null(array, 0).to_numpy(zero_copy_only=False)
+        known = pc.fill_null(array, 0) if array.null_count else array
+        numbers: npt.NDArray[Any] = known.to_numpy(zero_copy_only=False)
         return numbers.astype(numbers.dtype.newbyteorder("<"), copy=False)
 
     def _codes(self, array: pa.Array) -> npt.NDArray[Any]:
         """Return the code of each text, numbered by first occurrence over all batches."""
         indices = pc.fill_null(array.indices, -1).to_numpy()
-        present, first = np.unique(indices, return_index=True)
+        is_constant = (indices == indices[:1]).all()  # as the symbol within most batches; sorting takes longer
+        present, first = np.unique(indices[:1] if is_constant else indices, return_index=True)
         codes = np.full(len(array.dictionary) + 1, -1, "<i4")  # the last one is that of null
         for index in present[np.argsort(first)]:
             if index >= 0:
