@@ -178,6 +178,7 @@ WORKLOADS = (
             ),
         ),
         Variant("W1-read", "one_strategy", engine="limit"),
+        Variant("W1-read-all", "one_strategy_threads", engine="limit"),
     ),
     _one_strategy(
         "W1-given",

@@ -1,6 +1,10 @@
 """Lower bound of every engine: the time to read five columns once."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
+import numpy as np
 
 from benchmarks.measuring import Arrays, Run, Stopwatch
 
@@ -14,6 +18,19 @@ def one_strategy(data: Arrays) -> Run:
     def run(watch: Stopwatch) -> Arrays:
         with watch:
             read(*columns)
+        return {}
+
+    return run
+
+
+def one_strategy_threads(data: Arrays) -> Run:
+    """Read the columns of one symbol on all cores, each a range of bars."""
+    workers = os.cpu_count() or 1
+    parts = list(zip(*(np.array_split(column, workers) for column in data["columns"]), strict=True))
+
+    def run(watch: Stopwatch) -> Arrays:
+        with ThreadPoolExecutor(workers) as pool, watch:
+            list(pool.map(lambda part: read(*part), parts))
         return {}
 
     return run
