@@ -84,7 +84,9 @@ class Bars:
 
 
 def read_only(column: npt.NDArray[ScalarT]) -> npt.NDArray[ScalarT]:
-    """Return a read-only view of the column."""
+    """Return a read-only view of the column, or the column itself if it is read-only."""
+    if not column.flags.writeable:
+        return column
     view = column.view()
     view.flags.writeable = False
     return view
