@@ -44,7 +44,7 @@ def create(name: str, scopes: "tuple[Scope, ...]", expires: str | None) -> None:
     """Create a token for NAME, such as the client that uses it, and print it once.
 
     \b
-    coin token create ci --scope run --expires 90d
+    coin token create notebook --scope run --expires 90d
     """
     from coin_pipeline.auth.audit import record_command
     from coin_pipeline.auth.tokens import create_token

@@ -12,12 +12,15 @@ from tests.conftest import ROOT
 _BLOCK = re.compile(r"^( *)```(?:sh|bash|console)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 _ABSOLUTE_OUTPUT = re.compile(r">\s*/(?!dev/null)")
 _RECORDER = r"""
-record() { printf '%s\x1f' "$@" >> "$RECORD"; printf '\x1e' >> "$RECORD"; }
+record() { local line; printf -v line '%s\x1f' "$@"; printf '%s\x1e' "$line" >> "$RECORD"; }
 command_not_found_handle() { record "$@"; }
 cd() { :; }
 for name in kill pkill source exec trap; do eval "$name() { record $name \"\$@\"; }"; done
 """
-"""PATH is empty, so bash executes nothing and hands every command to `command_not_found_handle`."""
+"""PATH is empty, so bash executes nothing and hands every command to `command_not_found_handle`.
+
+Each is recorded by one write, since the commands of a pipe run at once.
+"""
 
 
 class ShellBlock(NamedTuple):

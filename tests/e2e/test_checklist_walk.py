@@ -4,19 +4,19 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.docs.reader import Reader, exchange_candles, write_reader_files
 from tests.docs.shell_blocks import commands, shell_blocks
 from tests.forking import run_coin
 from tests.migration.legacy_platform import write_legacy_platform
 from tests.platforms import (
-    BACKTEST,
     Platform,
-    follow_backtest,
     free_ports,
     leftover_processes,
     start_platform,
@@ -25,6 +25,7 @@ from tests.platforms import (
 from tests.s3 import S3Server
 from tests.slack_server import serving_slack
 from tests.smtp_server import serving_smtp
+from tests.upbit_server import Clock, UpbitServer, serving
 
 WALK = ROOT / "scripts/walk_checklist.py"
 MACHINE_DEPENDENT = ("5.7-sync", "5.7-async", "6.1-clean")
@@ -32,15 +33,22 @@ MACHINE_DEPENDENT = ("5.7-sync", "5.7-async", "6.1-clean")
 OPTIONAL = {"4.4-versioning", "9-ignored"}
 """Items that never apply here: versions are a choice of users, and the folder is not a git checkout."""
 WITHOUT_CHECKOUT = {"1.1-commit", "6.1-clean"}
-EXECUTED_PAGES = {"docs/quickstart.md", "docs/operations.md", "docs/troubleshooting.md"}
+PAGES = tuple(dict.fromkeys(block.page for block in shell_blocks() if not block.page.startswith("docs/ko/")))
+"""Pages with commands; tests/docs shows that those of the Korean pages are the same."""
+EXECUTED = {"coin", "curl", "backup.sh"}
 NOT_EXECUTED = {
-    ("coin", "up"): "the fixture runs it",
-    ("coin", "candles", "get"): "an exchange is another machine; tests/cli/test_fetch.py has one",
-    ("make",): "sets up this environment again",
-    ("scripts/compose_env.sh",): "tests/compose",
-    ("docker",): "tests/compose",
+    r"coin up": "the fixture runs it",
+    r"coin backup restore latest$": "not while a platform runs; tests/backup/test_everything.py",
+    r"coin database downgrade": "not while a platform runs; tests/cli/test_database.py",
+    r"coin alerts retry": "no alert has failed here; tests/cli/test_alerts.py",
+    r"coin candles get BTC_USDT": "an optional dependency; tests/candles/test_ccxt.py",
+    r"curl .*/cancel$": "the task has ended here; tests/e2e/test_sweeps.py",
 }
-"""Commands that are only parsed (tests/docs/test_commands.py), and why."""
+"""Commands that are only parsed (tests/docs/test_commands.py), and why. Containers: tests/compose."""
+ELSEWHERE = {"docs/migration.md", "docs/deployment.md", "CONTRIBUTING.md", "SECURITY.md", "README.ko.md"}
+"""Pages executed by tests/e2e/test_migration.py and tests/compose; those for developers."""
+NOW = datetime(2025, 1, 10, 9, 30, 30, tzinfo=UTC)
+"""Time of the exchange."""
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
@@ -65,8 +73,10 @@ def installation(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) 
     root = write_legacy_platform(home)
     own = {name: value for name, value in os.environ.items() if name not in {"DATA_ROOT", "COIN_STRATEGY_FILES"}}
     api_port, ui_port = free_ports(2)
-    with serving_slack() as slack, serving_smtp(home) as smtp:
+    exchange = UpbitServer(exchange_candles(), Clock(NOW))
+    with serving_slack() as slack, serving_smtp(home) as smtp, serving(exchange):
         own |= s3_server.environment("walked") | slack.environment | smtp.environment
+        own |= {"COIN_UPBIT_URL": exchange.url}
         own |= {"COIN_API_URL": f"http://127.0.0.1:{api_port}", "COIN_UI_URL": f"http://127.0.0.1:{ui_port}"}
         assert run_coin("migrate", "run", cwd=home, environment=own).returncode == 0
         platform = start_platform(root, cwd=home, environment=own, ports=(api_port, ui_port))
@@ -75,6 +85,13 @@ def installation(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) 
         finally:
             stop_platform(platform)
     assert leftover_processes(root) == []
+
+
+@pytest.fixture(scope="module")
+def reader(installation: Installation) -> Reader:
+    """A reader of the documentation on the platform."""
+    write_reader_files(installation.home, installation.platform.root)
+    return Reader(installation.platform.api, installation.home, installation.environment)
 
 
 @pytest.fixture(scope="module")
@@ -107,29 +124,11 @@ def test_every_section_has_its_commands_and_items(transcript: str) -> None:
     assert int(items[0]) == len(re.findall(r"^  \S+ +\[[\d.]+-", transcript, re.MULTILINE))
 
 
-def test_documented_commands_work(installation: Installation) -> None:
-    """Each command of the pages for a new platform succeeds in the order of its page; ids are those of a task."""
-    accepted = installation.platform.api.post("/api/backtests/run-async", json={**BACKTEST, "symbols": ["BTC_KRW"]})
-    task_id = accepted.json()["task_id"]
-    assert follow_backtest(installation.platform.api, task_id)[-1]["status"] == "completed"
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ELSEWHERE])
+def test_documented_commands_work(reader: Reader, page: str) -> None:
+    """Each command of a page succeeds in the order of the page; ids and files are those of its reader."""
     for block in shell_blocks():
-        for command in commands(block) if block.page in EXECUTED_PAGES else ():
-            if not any(tuple(command[: len(prefix)]) == prefix for prefix in NOT_EXECUTED):
-                _execute(installation, block.place, [re.sub("TASK_ID|RUN_ID", task_id, word) for word in command])
-
-
-def _execute(installation: Installation, place: str, command: list[str]) -> None:
-    if command[0].rpartition("/")[2] == "coin":
-        if command[1] == "up":
-            return
-        done = run_coin(*command[1:], cwd=installation.home, environment=installation.environment)
-    else:
-        words = [word.replace("http://127.0.0.1:8000", installation.url) for word in command]
-        done = subprocess.run(
-            [words[0], "--fail-with-body", *words[1:]],
-            cwd=installation.home,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, f"{place}: {' '.join(command)}\n{done.stdout}{done.stderr}"
+        for command in commands(block) if block.page == page else ():
+            is_ours = command[0].rpartition("/")[2] in EXECUTED
+            if is_ours and not any(re.search(skipped, " ".join(command)) for skipped in NOT_EXECUTED):
+                reader.execute(block.place, command)
