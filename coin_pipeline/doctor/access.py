@@ -7,7 +7,7 @@ from coin_pipeline.auth.tokens import read_usable
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.timeouts import INTERACTIVE
 from coin_pipeline.database.url import running_database_url
-from coin_pipeline.doctor import texts
+from coin_pipeline.doctor import check_texts, texts
 from coin_pipeline.doctor.model import Finding, Installation
 from coin_pipeline.web.exposure import is_exposed, reachable_at
 
@@ -17,7 +17,7 @@ def access(at: Installation) -> Finding:
     address, required, exposed = reachable_at(at.settings), tokens_required(at.settings), is_exposed(at.settings)
     tokens = count_tokens(at)
     if required and tokens is None:
-        return at.failed(texts.ACCESS_UNKNOWN, texts.DATABASE_ADVICE, address=address)
+        return at.failed(texts.ACCESS_UNKNOWN, check_texts.DATABASE_ADVICE, address=address)
     if required and not tokens:
         return at.failed(texts.ACCESS_NO_TOKEN, address=address)
     if exposed and not at.settings.coin_rate_limit:

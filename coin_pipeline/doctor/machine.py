@@ -21,7 +21,7 @@ from coin_pipeline.alerts.texts import Text
 from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.database.timeouts import INTERACTIVE
 from coin_pipeline.defs.alerts.conditions import disks_of, read_disks
-from coin_pipeline.doctor import texts
+from coin_pipeline.doctor import check_texts, texts
 from coin_pipeline.doctor.model import Finding, Installation
 from coin_pipeline.errors import CoinError
 from coin_pipeline.settings import Settings, ignored_setting_notices
@@ -97,10 +97,10 @@ def clock(at: Installation) -> Finding:
         values = {"now": now, "seconds": offsets[worst], "reference": at.write(worst)}
         if abs(offsets[worst]) > REJECTED_S:
             return at.failed(texts.CLOCK_OFF, **values)
-        return at.warning(texts.CLOCK_OFF, texts.CLOCK_ADVICE, **values)
+        return at.warning(texts.CLOCK_OFF, check_texts.CLOCK_ADVICE, **values)
     synchronised = is_synchronised()
     if synchronised is False and not offsets:
-        return at.warning(texts.CLOCK_UNSYNCHRONISED, texts.CLOCK_ADVICE, now=now)
+        return at.warning(texts.CLOCK_UNSYNCHRONISED, check_texts.CLOCK_ADVICE, now=now)
     references = ", ".join(at.write(reference) for reference in offsets)
     compared = at.write(texts.CLOCK_COMPARED, limit=TOLERANCE_S, references=references) if references else ""
     known = at.write(texts.CLOCK_SYNCHRONISED if synchronised else texts.CLOCK_UNKNOWN)
@@ -165,7 +165,7 @@ def disk(at: Installation) -> Finding:
     if fullest.free < at.settings.coin_alert_free_mib << 20:
         return at.failed(texts.DISK_NEEDS, **values, needed=decimal(RECOMMENDED_FREE))
     if fullest.free < RECOMMENDED_FREE:
-        return at.warning(texts.DISK_NEEDS, texts.DISK_ADVICE, **values, needed=decimal(RECOMMENDED_FREE))
+        return at.warning(texts.DISK_NEEDS, check_texts.DISK_ADVICE, **values, needed=decimal(RECOMMENDED_FREE))
     return at.ok(texts.DISK_FREE, **values)
 
 

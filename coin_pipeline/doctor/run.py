@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from coin_pipeline.alerts.texts import Language, Writer
-from coin_pipeline.doctor import texts
+from coin_pipeline.doctor import check_texts, texts
 from coin_pipeline.doctor.examinations import EXAMINATIONS
 from coin_pipeline.doctor.model import Check, Examination, Finding, Installation
 from coin_pipeline.errors import CoinError, InvalidSettings
@@ -41,7 +41,7 @@ def run_checks(
 
 def invalid_settings(error: InvalidSettings, language: Language) -> Check:
     """Return the only check that can be made if the settings are invalid."""
-    title, advice = (Writer(language, "").write(text) for text in (texts.SETTINGS, texts.SETTINGS_ADVICE))
+    title, advice = (Writer(language, "").write(text) for text in (check_texts.SETTINGS, check_texts.SETTINGS_ADVICE))
     return Check("settings", title, "failed", str(error), advice)
 
 

@@ -22,7 +22,7 @@ from coin_pipeline.database.schema import current, head, revisions
 from coin_pipeline.database.session import Cursor, Session
 from coin_pipeline.database.timeouts import INTERACTIVE
 from coin_pipeline.database.url import running_database_url
-from coin_pipeline.doctor import texts
+from coin_pipeline.doctor import check_texts, texts
 from coin_pipeline.doctor.model import Finding, Installation
 from coin_pipeline.orchestration.worker_pool.protocol import SOCKET_NAME, send_request
 from coin_pipeline.settings import Settings
@@ -57,7 +57,7 @@ def database(at: Installation) -> Finding:
     """Check that the database responds and has connections left."""
     with _session(at.settings) as session:
         if session is None:
-            return at.failed(texts.DATABASE_STOPPED, texts.START)
+            return at.failed(texts.DATABASE_STOPPED, check_texts.START)
         session.run(lambda cursor: cursor.execute("select"))
         began = time.perf_counter()
         version, limit, used = session.run(_one(_SERVER))
@@ -71,7 +71,7 @@ def migrations(at: Installation) -> Finding:
     """Compare the revision of the tables with that of this version."""
     with _session(at.settings) as session:
         if session is None:
-            return at.failed(texts.DATABASE_STOPPED, texts.START)
+            return at.failed(texts.DATABASE_STOPPED, check_texts.START)
         revision = current(session)
     if revision is None:
         return at.failed(texts.MIGRATIONS_NONE)

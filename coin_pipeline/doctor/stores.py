@@ -7,7 +7,7 @@ from coin_pipeline.alerts.decisions_conditions import MAX_AGE
 from coin_pipeline.backup.locations import Location, open_location
 from coin_pipeline.backup.status import read_status
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.doctor import texts
+from coin_pipeline.doctor import check_texts, texts
 from coin_pipeline.doctor.machine import TIMEOUTS
 from coin_pipeline.doctor.model import Finding, Installation
 from coin_pipeline.storage.open_store import open_store
@@ -52,7 +52,7 @@ def backup(at: Installation) -> Finding:
     if not scheduled:
         return at.warning(texts.BACKUP_OFF, texts.BACKUP_OFF_ADVICE)
     if status.last_good_at is None and status.last_failure is None:
-        return at.warning(texts.BACKUP_NONE, texts.BACKUP_ADVICE, location=location.uri())
+        return at.warning(texts.BACKUP_NONE, check_texts.BACKUP_ADVICE, location=location.uri())
     if status.last_good_at is None or (status.last_failure and now - status.last_good_at <= MAX_AGE):
         return at.failed(texts.BACKUP_NEWEST_FAILED, reason=status.last_failure)
     age = now - status.last_good_at
@@ -70,7 +70,7 @@ def restore_drill(at: Installation) -> Finding:
     if status.last_drill_failure:
         return at.failed(texts.DRILL_FAILED, reason=status.last_drill_failure)
     if status.last_proven_at is None:
-        return at.warning(texts.DRILL_NONE, texts.DRILL_ADVICE)
+        return at.warning(texts.DRILL_NONE, check_texts.DRILL_ADVICE)
     age = now - status.last_proven_at
     values = {"at": f"{status.last_proven_at:{_TIME}}", "hours": age / timedelta(hours=1)}
     expected = at.settings.coin_backup_schedule == "on"

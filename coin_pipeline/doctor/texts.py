@@ -1,4 +1,4 @@
-"""What the checks report, in English and in Korean; messages of servers and libraries are quoted as they are."""
+"""What the checks find, in English and in Korean; messages of servers and libraries are quoted as they are."""
 
 from coin_pipeline.alerts.texts import Text
 
@@ -7,19 +7,8 @@ NOT_FINISHED_ADVICE = Text(
     "Run 'coin doctor' again: the machine was too busy, or what is checked hangs.",
     "'coin doctor'를 다시 실행하십시오. 서버의 부하가 높거나 점검 대상이 응답하지 않는 상태입니다.",
 )
-START = Text(
-    "Start the platform: 'coin up', or 'docker compose up -d'. If it runs, see DATA_ROOT/logs, or 'docker compose"
-    " logs'.",
-    "'coin up' 또는 'docker compose up -d'로 플랫폼을 시작하십시오. 이미 실행 중이라면 DATA_ROOT/logs나 'docker compose"
-    " logs'에서 원인을 확인하십시오.",
-)
 
 # Settings and versions.
-SETTINGS = Text("Settings", "설정")
-SETTINGS_ADVICE = Text(
-    "Correct the variable, in the environment or in .env; docs/settings.md describes each one.",
-    "환경 변수나 .env에서 해당 설정을 수정하십시오. 각 설정은 docs/settings.md에 설명되어 있습니다.",
-)
 SETTINGS_VALID = Text("valid; set: {names}", "정상(설정된 항목: {names})")
 SETTINGS_DEFAULT = Text("valid; all have their defaults", "정상(모두 기본값)")
 SETTINGS_UNUSED = Text("without effect: {names}", "효과가 없는 설정: {names}")
@@ -32,11 +21,6 @@ SECRETS_READABLE = Text(
     ".env의 권한이 {mode:o}이므로 이 서버의 다른 사용자가 비밀 정보를 읽을 수 있습니다",
 )
 SECRETS_READABLE_ADVICE = Text("Run 'chmod 600 .env'.", "'chmod 600 .env'를 실행하십시오.")
-VERSIONS = Text("Versions", "버전")
-VERSIONS_ADVICE = Text(
-    "Install the locked versions: 'make', or 'pip install -r requirements.lock', or build the image again.",
-    "고정된 버전을 설치하십시오('make' 또는 'pip install -r requirements.lock', 컨테이너는 이미지 재빌드).",
-)
 VERSIONS_OK = Text(
     "coin {coin}, Dagster {dagster}, Python {python}, {system}",
     "coin {coin}, Dagster {dagster}, Python {python}, {system}",
@@ -44,13 +28,6 @@ VERSIONS_OK = Text(
 VERSIONS_WRONG = Text("not the required versions: {packages}", "필요한 버전이 아닙니다: {packages}")
 
 # The machine.
-CLOCK = Text("Clock", "시계")
-CLOCK_ADVICE = Text(
-    "Synchronise the clock of this machine and of the others, for example with chrony or systemd-timesyncd; in a"
-    " container, that of the host.",
-    "이 서버와 다른 서버의 시계를 chrony나 systemd-timesyncd 등으로 동기화하십시오. 컨테이너에서는 호스트의 시계를"
-    " 동기화해야 합니다.",
-)
 CLOCK_OK = Text("{now} UTC, {compared}", "{now}(UTC), {compared}")
 CLOCK_OFF = Text(
     "{now} UTC, {seconds:+.0f} s from {reference}",
@@ -65,32 +42,15 @@ CLOCK_UNSYNCHRONISED = Text(
 )
 THE_DATABASE = Text("the database server", "데이터베이스 서버")
 THE_BUCKET = Text("the object store", "오브젝트 스토리지")
-ZONE = Text("Time zone", "시간대")
-ZONE_ADVICE = Text(
-    "Install the time zone data: 'pip install tzdata', or the system's package tzdata.",
-    "시간대 데이터를 설치하십시오. 'pip install tzdata'를 실행하거나 시스템의 tzdata 패키지를 설치하십시오.",
-)
 ZONE_OK = Text(
     "{local} here; schedules and days are in Asia/Seoul, where it is {seoul}",
     "서버 시간대는 {local}입니다. 스케줄과 날짜는 Asia/Seoul 기준이며 현재 {seoul}입니다",
 )
 ZONE_MISSING = Text("the zone Asia/Seoul is unknown or wrong", "Asia/Seoul 시간대 정보가 없거나 잘못되었습니다")
-DISK = Text("Disk", "디스크")
-DISK_ADVICE = Text(
-    "Free space: 'coin retention' removes expired tasks, 'coin backup cleanup' old backups, 'coin storage usage' shows"
-    " what takes the most.",
-    "공간을 확보하십시오. 'coin retention'은 만료된 작업을, 'coin backup cleanup'은 오래된 백업을 삭제하며,"
-    " 'coin storage usage'로 사용량을 확인할 수 있습니다.",
-)
 DISK_FREE = Text("{free} of {total} free at {path}", "{path}: 전체 {total} 중 {free} 사용 가능")
 DISK_NEEDS = Text(
     "{free} of {total} free at {path}; {needed} are recommended",
     "{path}: 전체 {total} 중 {free} 사용 가능(권장 {needed} 이상)",
-)
-DATA_ROOT = Text("Data folder", "데이터 디렉터리")
-DATA_ROOT_ADVICE = Text(
-    "Give the folder to the account that runs coin (chown), or set DATA_ROOT to another one.",
-    "coin을 실행하는 계정에 디렉터리 소유권을 주거나(chown) DATA_ROOT를 다른 디렉터리로 지정하십시오.",
 )
 DATA_ROOT_OK = Text("{path} is writable", "{path}에 쓸 수 있습니다")
 DATA_ROOT_MISSING = Text("{path} does not exist yet", "{path}가 아직 없습니다")
@@ -113,11 +73,6 @@ DATA_ROOT_OPEN_ADVICE = Text(
 )
 
 # The platform's processes.
-DATABASE = Text("Database", "데이터베이스")
-DATABASE_ADVICE = Text(
-    "Check the server that DATABASE_URL names; the log of the embedded one is DATA_ROOT/postgres/server.log.",
-    "DATABASE_URL의 서버를 확인하십시오. 내장 서버의 로그는 DATA_ROOT/postgres/server.log에 있습니다.",
-)
 DATABASE_OK = Text(
     "PostgreSQL {version}, responds in {ms:.0f} ms, {used} of {limit} connections used",
     "PostgreSQL {version}, 응답 시간 {ms:.0f}ms, 연결 {limit}개 중 {used}개 사용",
@@ -130,11 +85,6 @@ DATABASE_CROWDED = Text(
 DATABASE_CROWDED_ADVICE = Text(
     "Raise max_connections of the server, or end other programs that use it.",
     "서버의 max_connections를 늘리거나 연결을 사용하는 다른 프로그램을 종료하십시오.",
-)
-MIGRATIONS = Text("Tables", "테이블 스키마")
-MIGRATIONS_ADVICE = Text(
-    "Run 'coin database upgrade', after a backup.",
-    "백업한 뒤 'coin database upgrade'를 실행하십시오.",
 )
 MIGRATIONS_OK = Text("revision {revision}, the newest", "리비전 {revision}(최신)")
 MIGRATIONS_OLD = Text(
@@ -150,7 +100,6 @@ MIGRATIONS_NEWER_ADVICE = Text(
     "Install the newer version, or go back with it: 'coin database downgrade {head}'.",
     "새 버전을 설치하거나, 새 버전에서 'coin database downgrade {head}'로 되돌리십시오.",
 )
-DAGSTER_TABLES = Text("Dagster's tables", "Dagster 테이블")
 DAGSTER_TABLES_ADVICE = Text(
     "Stop the platform, make a backup, then run 'dagster instance migrate' with DAGSTER_HOME={home}.",
     "플랫폼을 중지하고 백업한 뒤 DAGSTER_HOME={home}을 지정하여 'dagster instance migrate'를 실행하십시오.",
@@ -170,7 +119,6 @@ DAGSTER_TABLES_NEWER_ADVICE = Text(
     "Install the version of Dagster that upgraded them; it has no way back but a backup.",
     "테이블을 업그레이드한 Dagster 버전을 설치하십시오. 이전 리비전으로는 백업 복원으로만 되돌릴 수 있습니다.",
 )
-DAEMON = Text("Daemon", "데몬")
 DAEMON_OK = Text("{count} daemons, last heartbeat {age:.0f} s ago", "데몬 {count}개, 마지막 신호 {age:.0f}초 전")
 DAEMON_NEVER = Text("it has never run", "실행된 적이 없습니다")
 DAEMON_SILENT = Text(
@@ -182,18 +130,14 @@ DAEMON_PAUSED = Text(
     "실행 중이지만 복원 이후 스케줄, 센서, 알림이 중지된 상태입니다",
 )
 DAEMON_PAUSED_ADVICE = Text("Run 'coin database resume'.", "'coin database resume'을 실행하십시오.")
-CODE = Text("Code location", "코드 서버")
 CODE_OK = Text("responds at {address}", "{address}에서 응답합니다")
 CODE_SILENT = Text("no response at {address}", "{address}에서 응답하지 않습니다")
 CODE_NEVER = Text("it has never run", "실행된 적이 없습니다")
-POOL = Text("Worker pool", "워커 풀")
 POOL_OK = Text(
     "responds; {runs} runs in it, {workers} at a time", "정상 응답(실행 {runs}개, 동시 실행 한도 {workers}개)"
 )
 POOL_UNUSED = Text("not used with COIN_LAUNCHER=dagster", "COIN_LAUNCHER=dagster이므로 사용하지 않습니다")
 POOL_SILENT = Text("no response at {socket}", "{socket}에서 응답하지 않습니다")
-API = Text("API", "API")
-UI = Text("Dagster UI", "Dagster UI")
 SERVER_OK = Text("responds at {url}, version {version}", "{url}에서 응답합니다(버전 {version})")
 SERVER_RESPONDS = Text("responds at {url}", "{url}에서 응답합니다")
 SERVER_REFUSES = Text(
@@ -225,22 +169,9 @@ SERVER_OTHER_VERSION = Text(
 SERVER_OTHER_VERSION_ADVICE = Text("Restart the platform.", "플랫폼을 다시 시작하십시오.")
 
 # Stores, channels, backups.
-STORE = Text("Object store", "결과 저장소")
-STORE_ADVICE = Text(
-    "'coin storage check' tries each operation; docs/operations.md explains each message.",
-    "'coin storage check'로 단계별로 확인하십시오. 메시지별 설명은 docs/operations.md에 있습니다.",
-)
 STORE_OK = Text("{uri}: put, read, list and delete work", "{uri}: 쓰기, 읽기, 목록 조회, 삭제 정상")
 STORE_FAILED = Text("{uri}: {step} failed: {reason}", "{uri}: {step} 실패: {reason}")
 STORE_UNTESTED = Text("{path} does not exist yet", "{path}가 아직 없습니다")
-MAIL = Text("Mail", "메일 알림")
-SLACK = Text("Slack", "Slack 알림")
-CHANNEL_ADVICE = Text(
-    "Correct the settings SMTP_*, EMAIL_* or SLACK_*, or set EMAIL_ENABLED or SLACK_ENABLED to false; 'coin alerts"
-    " test' sends a message.",
-    "SMTP_*, EMAIL_*, SLACK_* 설정을 수정하거나 EMAIL_ENABLED 또는 SLACK_ENABLED를 false로 지정하십시오. 'coin alerts"
-    " test'로 메시지를 보내 볼 수 있습니다.",
-)
 CHANNEL_UNSET = Text("not set up, so no alert is sent by it", "설정되지 않아 알림을 보내지 않습니다")
 CHANNEL_NONE = Text(
     "neither Slack nor mail is set up, so no operator is notified of failures",
@@ -261,11 +192,6 @@ TEST_TITLE = Text("Test by 'coin doctor'", "'coin doctor' 테스트")
 TEST_MESSAGE = Text(
     "This message was sent by 'coin doctor --send'. Nothing has happened.",
     "'coin doctor --send' 명령으로 보낸 테스트 메시지입니다. 실제 장애가 아닙니다.",
-)
-BACKUP = Text("Last backup", "최근 백업")
-BACKUP_ADVICE = Text(
-    "Run 'coin backup run'; docs/backups.md describes where backups are stored.",
-    "'coin backup run'을 실행하십시오. 백업 위치는 docs/backups.md에 설명되어 있습니다.",
 )
 BACKUP_OK = Text("{at} UTC, {hours:.0f} hours ago, in {location}", "{at}(UTC), {hours:.0f}시간 전, {location}")
 BACKUP_NONE = Text("none yet in {location}", "{location}에 아직 백업이 없습니다")
@@ -294,19 +220,12 @@ BACKUP_NEWEST_FAILED = Text(
     "the newest one is not good: {reason}",
     "가장 최근 백업이 정상이 아닙니다: {reason}",
 )
-DRILL = Text("Last proven restore", "최근 복원 검증")
-DRILL_ADVICE = Text("Run 'coin backup drill'.", "'coin backup drill'을 실행하십시오.")
 DRILL_OK = Text("{at} UTC, {hours:.0f} hours ago", "{at}(UTC), {hours:.0f}시간 전")
 DRILL_NONE = Text("no backup has been proven yet", "아직 검증된 백업이 없습니다")
 DRILL_OLD = Text("{at} UTC, {hours:.0f} hours ago", "{at}(UTC), {hours:.0f}시간 전")
 DRILL_FAILED = Text("the last one failed: {reason}", "마지막 복원 검증이 실패했습니다: {reason}")
 
 # Access and candles.
-ACCESS = Text("Access", "접근 제어")
-ACCESS_ADVICE = Text(
-    "Create a token: 'coin token create NAME --scope admin' (docs/security.md).",
-    "'coin token create NAME --scope admin'으로 토큰을 만드십시오(docs/security.md).",
-)
 ACCESS_LOCAL = Text(
     "only this machine reaches {address}; {tokens} usable tokens",
     "이 서버에서만 {address}에 접속할 수 있습니다(사용 가능한 토큰 {tokens}개)",
@@ -332,11 +251,6 @@ ACCESS_UNLIMITED = Text(
     "다른 서버에서 {address}에 접속할 수 있지만 COIN_RATE_LIMIT=0이므로 요청 속도 제한이 없습니다",
 )
 ACCESS_UNLIMITED_ADVICE = Text("Set COIN_RATE_LIMIT.", "COIN_RATE_LIMIT을 지정하십시오.")
-CANDLES = Text("Candles", "캔들")
-CANDLES_ADVICE = Text(
-    "'coin candles check' lists every finding; fetch or import those candles again.",
-    "'coin candles check'로 문제를 모두 확인하고 해당 캔들을 다시 수집하거나 가져오십시오.",
-)
 CANDLES_OK = Text(
     "{series} series of {symbols} markets, the newest candle of {newest} UTC",
     "마켓 {symbols}개, 시계열 {series}개, 최신 캔들 {newest}(UTC)",

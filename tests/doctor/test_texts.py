@@ -3,18 +3,19 @@
 import re
 
 from coin_pipeline.alerts.texts import Text
-from coin_pipeline.doctor import texts
+from coin_pipeline.doctor import check_texts, texts
 from coin_pipeline.settings import Settings
 from tests.alerts.test_texts import COMMAND, HANGUL, NAMED, is_command, placeholders
 
-TEXTS = [value for value in vars(texts).values() if isinstance(value, Text)]
+NAMES = {**vars(check_texts), **vars(texts)}
+TEXTS = [value for value in NAMES.values() if isinstance(value, Text)]
 SAME = {"API", "UI", "VERSIONS_OK", "CLOCK_OK", "CHANNEL_FAILED"}
 """Texts of names and figures only."""
 
 
 def test_every_text_is_complete_in_both_languages() -> None:
     """The Korean text is Korean, and both have the same placeholders."""
-    same = [getattr(texts, name) for name in SAME]
+    same = [NAMES[name] for name in SAME]
     assert [text for text in TEXTS if text not in same and not HANGUL.search(text.ko)] == []
     assert [text for text in TEXTS if HANGUL.search(text.en) or "세요" in text.ko] == []
     assert [text for text in TEXTS if placeholders(text.en) != placeholders(text.ko)] == []
