@@ -12,7 +12,7 @@ from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.errors import ResultTooLarge
 from coin_pipeline.storage.base import ObjectStore
 
-CANDLE_BYTES = 80
+CANDLE_BYTES = 64
 """Memory of each candle of the longest series: its columns, some of them twice for a moment, and the equity."""
 SHARED_CANDLE_BYTES, OWN_CANDLE_BYTES = 8, 4
 """Memory of each candle of all series: its close, for a shared account; else the symbol of its row of equity."""

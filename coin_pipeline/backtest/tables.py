@@ -150,7 +150,7 @@ def table_digests(tables: Tables) -> dict[TableName, str]:
 
 
 def _of_each(function: Callable[[pa.Table], ResultT], tables: Tables) -> dict[TableName, ResultT]:
-    with ThreadPoolExecutor(len(tables)) as pool:
+    with ThreadPoolExecutor(len(tables) or 1) as pool:
         return dict(zip(tables, pool.map(function, tables.values()), strict=True))
 
 

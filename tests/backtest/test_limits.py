@@ -43,9 +43,9 @@ def limits(memory: int = 2**40, disk: int = 2**40) -> RunLimits:
 def test_candles_that_exceed_the_memory_are_refused() -> None:
     """The error has the number, what it needs, the limit and its name."""
     with pytest.raises(ResultTooLarge) as refused:
-        require_room(spec_of(), {"AAA_KRW": 3_000_000, "BBB_KRW": 1_000_000}, limits(memory=200 * MIB))
+        require_room(spec_of(), {"AAA_KRW": 3_000_000, "BBB_KRW": 1_000_000}, limits(memory=150 * MIB))
     assert str(refused.value) == (
-        "4,000,000 candles need at least 245 MiB of memory, and the limit is 200 MiB (COIN_RUN_MEMORY_MIB);"
+        "4,000,000 candles need at least 199 MiB of memory, and the limit is 150 MiB (COIN_RUN_MEMORY_MIB);"
         " request fewer symbols, points or days, or a longer timeframe, or raise the limit"
     )
 
@@ -60,7 +60,7 @@ def test_a_shared_account_keeps_the_closes_of_all_symbols() -> None:
     """Its symbols have no equity on disk, but more of each is in memory."""
     candles, shared = {f"A{n}_KRW": 1_000_000 for n in range(100)}, spec_of(max_positions=1)
     require_room(spec_of(), candles, limits(memory=500 * MIB))
-    with pytest.raises(ResultTooLarge, match="100,000,000 candles need at least 840 MiB of memory"):
+    with pytest.raises(ResultTooLarge, match="100,000,000 candles need at least 824 MiB of memory"):
         require_room(shared, candles, limits(memory=500 * MIB))
     require_room(shared, candles, limits(disk=0))
 
