@@ -1,4 +1,4 @@
-"""Threads of their own for kinds of routes, so that none of them waits for, or delays, the others."""
+"""Separate thread pools for kinds of routes, so that no kind waits for another."""
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def _in_threads(name: str, threads: int) -> Callable[[Callable[P, T]], Callable[P, Coroutine[Any, Any, T]]]:
-    """Return a decorator that runs functions in a number of threads which they share with each other only."""
+    """Return a decorator that runs functions in a thread pool of their own, instead of FastAPI's."""
     shared: RunVar[CapacityLimiter] = RunVar(name)
 
     def decorate(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -33,6 +33,6 @@ def _in_threads(name: str, threads: int) -> Callable[[Callable[P, T]], Callable[
 
 without_database = _in_threads("without_database", 4)
 """For routes that need no database: they do not wait behind requests that wait for it."""
-submitting = _in_threads("submitting", 3)
+in_submission_threads = _in_threads("in_submission_threads", 3)
 """For submissions, which take 50 ms of Python each: more threads would compete with the event loop for the interpreter
 lock, and delay status responses without accepting more."""

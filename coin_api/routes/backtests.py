@@ -39,7 +39,7 @@ from coin_api.routing import StrictJsonRoute
 from coin_api.schemas import Accepted, History, HistoryItem, TaskStatus
 from coin_api.task_polling import TaskSubscriptions
 from coin_api.tasks import SubmissionId, Task
-from coin_api.threads import submitting
+from coin_api.threads import in_submission_threads
 from coin_pipeline.backtest.preflight import require_candles
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
@@ -90,7 +90,7 @@ async def run(
     if stored:
         return json_response(with_reused_from(stored.document, stored.run_id))
     submission = backtest_submission(spec, "results")
-    task = await submitting(orchestrator.submit)(submission, SubmissionId(client=client))
+    task = await in_submission_threads(orchestrator.submit)(submission, SubmissionId(client=client))
     http.state.target = task.task_id
     task = await _wait_until_ended(task, subscriptions, timeouts)
     if task.status != "completed":
@@ -103,7 +103,7 @@ async def run(
     status_code=status.HTTP_202_ACCEPTED,
     responses=accepted_response("backtests", "task_status", task_events="task_id", result="run_id"),
 )
-@submitting
+@in_submission_threads
 def run_async(
     request: BacktestRequest,
     orchestrator: OrchestratorDep,

@@ -34,7 +34,7 @@ from coin_api.schemas import (
     UploadReport,
 )
 from coin_api.tasks import Job, Task
-from coin_api.threads import submitting, without_database
+from coin_api.threads import in_submission_threads, without_database
 from coin_pipeline.candles.audit.report import audit_json
 from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.candle_range import CandleRange, stored_range
@@ -74,7 +74,7 @@ def inventory(catalog: CatalogDep) -> CandleInventory:
     status_code=status.HTTP_202_ACCEPTED,
     responses=accepted_response("candles", "refresh_status", refresh_events="task_id"),
 )
-@submitting
+@in_submission_threads
 def refresh(
     request: RefreshRequest,
     settings: SettingsDep,

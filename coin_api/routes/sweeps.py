@@ -12,7 +12,7 @@ from coin_api.result_schemas import SweepStatus
 from coin_api.routing import StrictJsonRoute
 from coin_api.schemas import Accepted, SweepAccepted
 from coin_api.tasks import SweepPoints, Task
-from coin_api.threads import submitting
+from coin_api.threads import in_submission_threads
 from coin_pipeline.defs.run_requests import sweep_submission
 from coin_pipeline.errors import ResultNotFound
 from coin_pipeline.results.store import read_result, read_task_file
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/sweeps", tags=["sweeps"], route_class=StrictJson
     status_code=status.HTTP_202_ACCEPTED,
     responses=accepted_response("sweeps", "sweep_status", sweep_events="task_id", trials="task_id"),
 )
-@submitting
+@in_submission_threads
 def submit(
     request: SweepRequest,
     orchestrator: OrchestratorDep,

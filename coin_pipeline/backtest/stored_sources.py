@@ -31,11 +31,13 @@ class StoredSources:
     Args:
         package: Folder of the files that are stored.
         file: Where they are stored.
+        settled_ns: Age from which a file is stored, ns.
     """
 
-    def __init__(self, package: Path, file: Path) -> None:
+    def __init__(self, package: Path, file: Path, settled_ns: int = _SETTLED_NS) -> None:
         self._package = package
         self._file = file
+        self._settled_ns = settled_ns
         self._parser = f"{sys.version} {hashlib.sha256(Path(source_file.__file__).read_bytes()).hexdigest()}"
         self._entries: dict[str, Any] = self._load()
         self._has_new = False
@@ -55,7 +57,7 @@ class StoredSources:
         source = read_source(path, state)
         if (
             path.is_relative_to(self._package)
-            and time.time_ns() - max(state.modified_ns, state.changed_ns) > _SETTLED_NS
+            and time.time_ns() - max(state.modified_ns, state.changed_ns) > self._settled_ns
         ):
             stored = {"digest": source.digest, "imports": source.imports, "files": source.files}
             self._entries[name] = {"state": [*state], **stored}
@@ -82,8 +84,9 @@ class StoredSources:
 
 @contextmanager
 def stored_sources() -> Iterator[StoredSources]:
-    """Yield the stored sources of this package; on exit, store what was parsed."""
+    """Yield the stored sources of this package; on exit, store what was parsed, if Python stores compiled modules."""
     compiled = Path(cache_from_source(coin_pipeline.__file__))
     sources = StoredSources(_PACKAGE, compiled.with_suffix(".sources.json"))
     yield sources
-    sources.save()
+    if not sys.dont_write_bytecode:
+        sources.save()

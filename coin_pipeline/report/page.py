@@ -1,5 +1,6 @@
 """Backtest report as a self-contained HTML file: no network access, no scripts, printable."""
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -84,7 +85,7 @@ def template_environment() -> Environment:
     """Return the Jinja environment of the reports, with the filters that format figures."""
     environment = Environment(
         loader=PackageLoader("coin_pipeline.report"),
-        bytecode_cache=_CompiledTemplates(_COMPILED),
+        bytecode_cache=None if sys.dont_write_bytecode else _CompiledTemplates(_COMPILED),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

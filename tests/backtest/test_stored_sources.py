@@ -1,7 +1,6 @@
 """Parsed sources on disk: used while a file is the same, and never afterwards."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -10,22 +9,20 @@ from coin_pipeline.backtest.source_file import file_state, read_source
 from coin_pipeline.backtest.stored_sources import StoredSources
 
 TEXT, OTHER = "import one\n", "import two\n"
-HOUR_NS = 3_600_000_000_000
+ANY_AGE_NS = -1
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a file of a package; an hour has passed since it was written."""
+def module(tmp_path: Path) -> Path:
+    """Return a file of a package."""
     path = tmp_path / "module.py"
     path.write_text(TEXT)
-    now = time.time_ns()
-    monkeypatch.setattr(time, "time_ns", lambda: now + HOUR_NS)
     return path
 
 
 def stored(module: Path) -> StoredSources:
-    """Return the sources as a new process sees them."""
-    return StoredSources(module.parent, module.parent / "cache" / "sources.json")
+    """Return the sources as a new process sees them; it stores files of any age."""
+    return StoredSources(module.parent, module.parent / "cache" / "sources.json", ANY_AGE_NS)
 
 
 def save(module: Path) -> None:
@@ -59,10 +56,11 @@ def test_changed_file_is_parsed_again_although_time_and_size_are_the_same(module
     assert stored(module).read(module, file_state(module)).imports == ((0, "two", ()),)
 
 
-def test_file_that_was_just_written_is_not_stored(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_was_just_written_is_not_stored(module: Path) -> None:
     """It could change again within the resolution of its times."""
-    monkeypatch.setattr(time, "time_ns", lambda: module.stat().st_ctime_ns)
-    save(module)
+    sources = StoredSources(module.parent, module.parent / "cache" / "sources.json", 3_600_000_000_000)
+    sources.read(module, file_state(module))
+    sources.save()
     assert not (module.parent / "cache").exists()
 
 

@@ -49,7 +49,7 @@ class ServerLease:
 
 
 class EarlyStart:
-    """A server that may still be starting; it stops if there is no lease when this is closed.
+    """A server that may still be starting; it stops when this is closed, unless a lease has been taken.
 
     Args:
         users: Descriptor that holds `users.lock`.
