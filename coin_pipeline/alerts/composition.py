@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from coin_pipeline.alerts.deliveries import Claim
-from coin_pipeline.alerts.texts import Text, Writer
+from coin_pipeline.alerts.texts import Writer
+from coin_pipeline.languages import Text
 from coin_pipeline.notifications.message import Notification
 
 OCCURRENCES = Text("Occurrences", "발생 횟수")

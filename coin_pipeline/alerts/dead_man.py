@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from coin_pipeline.alerts.model import Alert, Recovery
-from coin_pipeline.alerts.texts import Text, Writer
+from coin_pipeline.alerts.texts import Writer
+from coin_pipeline.languages import Text
 from coin_pipeline.notifications.message import Notification
 
 DAEMON = "daemon"

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from coin_pipeline.alerts import texts
 from coin_pipeline.alerts.model import Alert, Event, Incident, Recovery
-from coin_pipeline.alerts.texts import Text, Writer
+from coin_pipeline.alerts.texts import Writer
+from coin_pipeline.languages import Text
 from coin_pipeline.notifications.message import Level, Notification
 
 MAX_AGE = timedelta(hours=26)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from coin_pipeline.alerts import texts
 from coin_pipeline.alerts.model import Alert, Incident, Recovery
-from coin_pipeline.alerts.texts import Text, Writer
+from coin_pipeline.alerts.texts import Writer
 from coin_pipeline.errors import (
     InvalidInput,
     LookAhead,
@@ -21,6 +21,7 @@ from coin_pipeline.errors import (
     StrategyFailed,
     error_class,
 )
+from coin_pipeline.languages import Text
 from coin_pipeline.notifications.message import Level, Notification
 
 SCHEDULED, REQUESTED = "job", "request"

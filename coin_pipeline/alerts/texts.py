@@ -3,18 +3,12 @@
 The error of an op is quoted as it is, in English; everything around it is in the language of COIN_ALERT_LANGUAGE.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Language = Literal["en", "ko"]
+from coin_pipeline.languages import Language, Text
+
 MAX_ERROR = 600
 """Longest excerpt of an error; the run's page has all of it."""
-
-
-class Text(NamedTuple):
-    """A text in both languages, with the same placeholders."""
-
-    en: str
-    ko: str
 
 
 class Writer(NamedTuple):
@@ -30,7 +24,7 @@ class Writer(NamedTuple):
 
     def write(self, text: Text, **values: object) -> str:
         """Return a text with its placeholders filled."""
-        return (text.ko if self.language == "ko" else text.en).format(**values)
+        return text.write(self.language, **values)
 
     def job(self, name: str) -> str:
         """Return what users call a job; its name if it is not one of the platform's."""

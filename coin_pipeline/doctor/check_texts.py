@@ -1,6 +1,6 @@
 """Titles of the checks, and what to do if one fails whose finding has no advice of its own, in both languages."""
 
-from coin_pipeline.alerts.texts import Text
+from coin_pipeline.languages import Text
 
 START = Text(
     "Start the platform: 'coin up', or 'docker compose up -d'. If it runs, see DATA_ROOT/logs, or 'docker compose"

@@ -17,13 +17,13 @@ from packaging.requirements import Requirement
 from rich.filesize import decimal
 
 import coin_pipeline
-from coin_pipeline.alerts.texts import Text
 from coin_pipeline.database.session import Session, database_time
 from coin_pipeline.database.timeouts import INTERACTIVE
 from coin_pipeline.defs.alerts.conditions import disks_of, read_disks
 from coin_pipeline.doctor import check_texts, texts
 from coin_pipeline.doctor.model import Finding, Installation
 from coin_pipeline.errors import CoinError
+from coin_pipeline.languages import Text
 from coin_pipeline.settings import Settings, ignored_setting_notices
 from coin_pipeline.storage.open_store import StoreTimeouts, new_client
 from coin_pipeline.storage.s3_errors import translate_s3_errors

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
-from coin_pipeline.alerts.texts import Language, Text, Writer
+from coin_pipeline.alerts.texts import Writer
+from coin_pipeline.languages import Language, Text
 from coin_pipeline.settings import Settings
 
 State = Literal["ok", "warning", "failed"]

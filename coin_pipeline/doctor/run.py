@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from coin_pipeline.alerts.texts import Language, Writer
+from coin_pipeline.alerts.texts import Writer
 from coin_pipeline.doctor import check_texts, texts
 from coin_pipeline.doctor.examinations import EXAMINATIONS
 from coin_pipeline.doctor.model import Check, Examination, Finding, Installation
 from coin_pipeline.errors import CoinError, InvalidSettings
+from coin_pipeline.languages import Language
 from coin_pipeline.settings import Settings
 
 LIMIT_S = 9.0

@@ -1,6 +1,6 @@
 """What the checks find, in English and in Korean; messages of servers and libraries are quoted as they are."""
 
-from coin_pipeline.alerts.texts import Text
+from coin_pipeline.languages import Text
 
 NOT_FINISHED = Text("not finished within {seconds} s", "{seconds}초 안에 점검이 끝나지 않았습니다")
 NOT_FINISHED_ADVICE = Text(

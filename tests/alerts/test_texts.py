@@ -8,8 +8,9 @@ from string import Formatter
 import click
 
 from coin_pipeline.alerts import composition, dead_man, texts
-from coin_pipeline.alerts.texts import Text, Writer
+from coin_pipeline.alerts.texts import Writer
 from coin_pipeline.cli.app import coin
+from coin_pipeline.languages import Text
 from coin_pipeline.orchestration import job_names
 
 HANGUL = re.compile("[가-힣]")

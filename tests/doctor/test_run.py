@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from coin_pipeline.alerts.texts import Text
 from coin_pipeline.cli.app import coin
 from coin_pipeline.doctor.examinations import EXAMINATIONS
 from coin_pipeline.doctor.model import Check, Examination, Finding, Installation
 from coin_pipeline.doctor.run import LIMIT_S, examine, run_checks
 from coin_pipeline.errors import ServiceUnavailable
+from coin_pipeline.languages import Text
 from coin_pipeline.settings import Settings, load_settings
 from tests.platforms import free_ports
 

@@ -2,8 +2,8 @@
 
 import re
 
-from coin_pipeline.alerts.texts import Text
 from coin_pipeline.doctor import check_texts, texts
+from coin_pipeline.languages import Text
 from coin_pipeline.settings import Settings
 from tests.alerts.test_texts import COMMAND, HANGUL, NAMED, is_command, placeholders
 

@@ -8,9 +8,10 @@ import click
 from rich.table import Table
 from rich.text import Text as Styled
 
-from coin_pipeline.alerts.texts import Language, Text, Writer
+from coin_pipeline.alerts.texts import Writer
 from coin_pipeline.cli.views.console import new_console
 from coin_pipeline.doctor.model import STATES, Check
+from coin_pipeline.languages import Language, Text
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 _STATE = {"ok": Text("ok", "정상"), "warning": Text("warning", "주의"), "failed": Text("failed", "실패")}

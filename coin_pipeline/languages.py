@@ -1,0 +1,20 @@
+"""Texts for people, in English and in Korean."""
+
+from typing import Literal, NamedTuple
+
+Language = Literal["en", "ko"]
+
+
+class Text(NamedTuple):
+    """A text in both languages, with the same placeholders."""
+
+    en: str
+    ko: str
+
+    def write(self, language: Language, **values: object) -> str:
+        """Return the text in a language, with its placeholders filled.
+
+        >>> Text("{count} trades", "거래 {count}건").write("ko", count=3)
+        '거래 3건'
+        """
+        return (self.ko if language == "ko" else self.en).format(**values)
