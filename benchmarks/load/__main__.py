@@ -40,14 +40,14 @@ EXPIRED_DAYS = 40
 """How far the ends of the runs are moved into the past before retention, beyond the defaults of its settings."""
 STATUS = (Limit("p99_ms", 50),)
 NO_ERRORS = (Limit("errors", 0),)
-FLAT = {"memory": 32, "descriptors": 16}
-"""Growth that each program may have, or a tenth of its usage if that is more."""
+FLAT_MIB = 32
+"""Growth of memory that each program may have, or a tenth of its memory if that is more."""
+FLAT = Limit("descriptors_grown", 16), Limit("processes_grown", 8)
+"""Growth of the descriptors of each process, and of the number of processes, that each program may have."""
 SHARED_BUFFERS_MIB = 64
 """PostgreSQL's page cache (`database/embedded/cluster.py`), which fills as tables grow and then stays at this size."""
 GIVEN_BACK = Limit("files_left_mib", 1), Limit("rows_left", 1)
 """The row is that of the run of retention itself."""
-CACHED_FILES = 1_000
-"""Files of tables and indexes that PostgreSQL's processes keep open; each opens them as it first uses them."""
 _EXPIRE = """
     update runs set update_timestamp = update_timestamp - %(days)s * interval '1 day',
                     end_time = end_time - %(days)s * 86400 where end_time is not null"""
@@ -136,7 +136,7 @@ def traffic_rows(traffic: Traffic, seconds: float) -> list[Row]:
 
 
 def program_rows(samples: Sequence[Sample], seconds: float) -> list[Row]:
-    """Return a row for each program: its memory and descriptors, and how much they grew since it was warm."""
+    """Return a row for each program: memory, descriptors and processes, and how much they grew since it was warm."""
     names = sorted({name for sample in samples for name in sample.usage})
     figures = {name: growth(samples, name, seconds) for name in names}
     return [
@@ -147,10 +147,8 @@ def program_rows(samples: Sequence[Sample], seconds: float) -> list[Row]:
 
 
 def _flat(name: str, figures: Mapping[str, float]) -> tuple[Limit, ...]:
-    cached_mib, cached_files = (SHARED_BUFFERS_MIB, CACHED_FILES) if name == "postgres" else (0, 0)
-    memory = max(FLAT["memory"], figures["memory_mib"] / 10) + cached_mib
-    descriptors = max(FLAT["descriptors"], figures["descriptors"] / 10) + cached_files
-    return Limit("memory_grown_mib", round(memory)), Limit("descriptors_grown", round(descriptors))
+    cached_mib = SHARED_BUFFERS_MIB if name == "postgres" else 0
+    return Limit("memory_grown_mib", round(max(FLAT_MIB, figures["memory_mib"] / 10) + cached_mib)), *FLAT
 
 
 def stored_rows(before: Stored, loaded: Stored, left: Stored, traffic: Traffic) -> list[Row]:

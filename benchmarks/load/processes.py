@@ -16,10 +16,10 @@ WARM, LAST = (0.2, 0.4), (0.8, 1.0)
 
 
 class Usage(NamedTuple):
-    """Memory (PSS), MiB, number of open descriptors and number of processes of a program."""
+    """Memory (PSS) of a program, MiB, open descriptors of each of its processes on average, and number of processes."""
 
     memory_mib: float
-    descriptors: int
+    descriptors: float
     processes: int
 
 
@@ -41,7 +41,7 @@ def usage(platform: Platform) -> dict[str, Usage]:
         memory[name] += pss_kib(pid)
         descriptors[name] += _descriptors(pid)
         processes[name] += 1
-    return {name: Usage(memory[name] / 1024, descriptors[name], count) for name, count in processes.items()}
+    return {name: Usage(memory[name] / 1024, descriptors[name] / count, count) for name, count in processes.items()}
 
 
 def program(pid: int, names: Mapping[int, str], parents: Mapping[int, int]) -> str:
@@ -65,14 +65,16 @@ def growth(samples: Sequence[Sample], name: str, seconds: float) -> dict[str, fl
     warm, last = (_between(samples, name, [share * seconds for share in part]) for part in (WARM, LAST))
     if not (warm and last):
         return {}
-    memory, descriptors = (
-        [statistics.median(found[field] for found in part) for part in (warm, last)] for field in (0, 1)
+    memory, descriptors, processes = (
+        [statistics.median(found[field] for found in part) for part in (warm, last)] for field in range(3)
     )
     return {
         "memory_mib": memory[1],
         "memory_grown_mib": memory[1] - memory[0],
         "descriptors": descriptors[1],
         "descriptors_grown": descriptors[1] - descriptors[0],
+        "processes": processes[1],
+        "processes_grown": processes[1] - processes[0],
     }
 
 

@@ -1,6 +1,7 @@
 """The load benchmark assigns processes to programs, and notices growth, errors and what is left."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
@@ -13,9 +14,10 @@ NAMES = {1: "coin", 2: "pool", 3: "pool", 4: "code-server", 5: "api", 6: "postgr
 PARENTS = {1: 0, 2: 1, 3: 2, 4: 1, 5: 1, 6: 99, 7: 3}
 
 
-def samples(*memory: float, descriptors: int = 10) -> list[Sample]:
+def samples(*memory: float, descriptors: Sequence[float] = (), processes: Sequence[int] = ()) -> list[Sample]:
     """Return samples of the API, a second apart."""
-    return [Sample(float(at), {"api": Usage(mib, descriptors, 1)}) for at, mib in enumerate(memory, 1)]
+    counts = zip(memory, descriptors or [10.0] * len(memory), processes or [1] * len(memory), strict=True)
+    return [Sample(float(at), {"api": Usage(*usage)}) for at, usage in enumerate(counts, 1)]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,14 @@ def test_a_leak_fails_the_row_of_its_program() -> None:
     (row,) = program_rows(samples(*(100.0 + 10 * second for second in range(20))), 20)
     assert row.ok is False
     assert program_rows(samples(1.0), 20) == []
+
+
+@pytest.mark.parametrize("growing", ["descriptors", "processes"])
+def test_descriptors_and_processes_may_grow_by_a_few_only(growing: str) -> None:
+    """A worker more or less is no leak; one more every second is."""
+    few, many = ([1] * 10 + [1 + grown] * 10 for grown in (2, 20))
+    grown = [program_rows(samples(*[1.0] * 20, **{growing: counts}), 20) for counts in (few, many)]
+    assert [row.ok for (row,) in grown] == [True, False]
 
 
 def test_an_error_fails_the_benchmark() -> None:

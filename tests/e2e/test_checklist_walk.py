@@ -46,7 +46,7 @@ NOT_EXECUTED = {
 }
 """Commands that are only parsed (tests/docs/test_commands.py), and why. Containers: tests/compose."""
 ELSEWHERE = {"docs/migration.md", "docs/deployment.md", "CONTRIBUTING.md", "SECURITY.md", "README.ko.md"}
-"""Pages executed by tests/e2e/test_migration.py and tests/compose; those for developers."""
+"""Pages that other tests or developers execute (test_migration.py, tests/compose); README.ko.md equals README.md."""
 NOW = datetime(2025, 1, 10, 9, 30, 30, tzinfo=UTC)
 """Time of the exchange."""
 
