@@ -1,0 +1,228 @@
+"""What a report shows: `ReportData` goes to its script as JSON, `Analysis` to its template.
+
+Times are seconds since 1970 in UTC; returns, drawdowns and shares are fractions. A drawdown is positive.
+"""
+
+from typing import Literal, NotRequired, TypedDict
+
+
+class Column(TypedDict):
+    """Numbers as the differences of integers, which compress well.
+
+    Value i is the sum of `deltas` up to i, without the nulls, divided by `divisor`. A null is a value that is not
+    defined. Columns whose range is too large for that have `values` in place of `deltas`, as they are.
+    """
+
+    divisor: NotRequired[int]
+    deltas: NotRequired[list[int | None]]
+    values: NotRequired[list[float | None]]
+
+
+class Thinned(TypedDict):
+    """How rows were downsampled: `rows` were left of `total`, each bucket with its extremes."""
+
+    rows: int
+    total: int
+
+
+class Curves(TypedDict):
+    """Equity of the whole account as growth factors, with the drawdown from its peak and buying and holding."""
+
+    name: str
+    time: Column
+    equity: Column
+    drawdown: Column
+    buy_and_hold: Column | None
+    thinned: Thinned | None
+
+
+class RollingSharpe(TypedDict):
+    """Annualized Sharpe ratio of the returns of the last `window_days`, null until the window is full."""
+
+    window_days: int
+    time: Column
+    values: Column
+
+
+class Candles(TypedDict):
+    """Candles by open time; thinned ones span several bars: first open, extremes, last close, sum of volumes."""
+
+    time: Column
+    open: Column
+    high: Column
+    low: Column
+    close: Column
+    volume: Column | None
+    bar_seconds: int
+    thinned: Thinned | None
+
+
+class ChartLine(TypedDict):
+    """A line over the candles of a symbol, one value per candle; null where there is none.
+
+    Attributes:
+        label: Name of the line, from the strategy; any printable text.
+        kind: An indicator of the strategy, or the level of a stop while a position is open.
+        pane: On the price, or in a pane of its own below.
+        values: One per candle of the chart.
+    """
+
+    label: str
+    kind: Literal["indicator", "stop_loss", "take_profit", "trailing_stop"]
+    pane: Literal["price", "own"]
+    values: Column
+
+
+class SymbolData(TypedDict):
+    """A symbol, its candles and lines; without candles, `no_candles` has the reason in the language of the report."""
+
+    name: str
+    trades: int
+    candles: Candles | None
+    no_candles: str | None
+    lines: list[ChartLine]
+
+
+class Trades(TypedDict):
+    """Trades in order of entry, by column.
+
+    Attributes:
+        total: Number of trades of the run; more than the rows if not all fit, then the last ones are missing.
+        symbol: Index in `ReportData.names`.
+        entry_time: Time of the entry.
+        exit_time: Time of the exit.
+        entry_price: Market price.
+        exit_price: Market price.
+        net_return: Return net of the costs of both legs.
+        profit: Gain or loss in the quote currency; null if the money spent is unknown.
+        bars_held: Bars between entry and exit.
+        reason: Index in `reasons`.
+        reasons: Keys of the exit reasons, such as "stop_loss".
+        open_at_end: 1 if the position was still open at the end of the range.
+    """
+
+    total: int
+    symbol: Column
+    entry_time: Column
+    exit_time: Column
+    entry_price: Column
+    exit_price: Column
+    net_return: Column
+    profit: Column | None
+    bars_held: Column
+    reason: Column
+    reasons: list[str]
+    open_at_end: Column
+
+
+class ReportData(TypedDict):
+    """Data of the charts and of the table of trades.
+
+    Attributes:
+        run_id: ID of the run, for names of downloads.
+        bar_seconds: Length of a bar of the backtest.
+        quote: Quote currency of the prices; null if the symbols have several.
+        names: Every symbol of the run; `Trades.symbol` are indices of it.
+        curves: Equity of the whole account.
+        rolling_sharpe: Null if the range is shorter than the window.
+        symbols: The symbols with a price chart or the reason why not: those with most trades first.
+        symbols_left_out: Number of symbols without an entry in `symbols`, for lack of space.
+        trades: The trades.
+    """
+
+    run_id: str
+    bar_seconds: int
+    quote: str | None
+    names: list[str]
+    curves: Curves
+    rolling_sharpe: RollingSharpe | None
+    symbols: list[SymbolData]
+    symbols_left_out: int
+    trades: Trades
+
+
+class YearReturns(TypedDict):
+    """Returns of a year: of its 12 months, null outside of the range, and of the whole year.
+
+    `buy_and_hold` is null if it is unknown.
+    """
+
+    year: int
+    months: list[float | None]
+    total: float
+    buy_and_hold: float | None
+
+
+class Histogram(TypedDict):
+    """Distribution of returns: `counts[i]` of them are from `edges[i]` to `edges[i + 1]`; percentiles 5, 50 and 95."""
+
+    edges: list[float]
+    counts: list[int]
+    mean: float
+    percentiles: list[float]
+
+
+class Drawdown(TypedDict):
+    """A fall from a peak: its depth, when it began, was deepest and was recovered (null: not yet), its days."""
+
+    start: int
+    trough: int
+    recovery: int | None
+    depth: float
+    days: float
+    days_to_trough: float
+
+
+class TradeFact(TypedDict):
+    """A trade that a report names."""
+
+    symbol: str
+    entry_time: int
+    exit_time: int
+    net_return: float
+    bars_held: int
+
+
+class CoverageGap(TypedDict):
+    """Candles missing from `start` up to `end`, and whether there was no trade or they were not fetched."""
+
+    start: int
+    end: int
+    missing: int
+    kind: Literal["no_trade", "not_fetched", "unknown"]
+
+
+class SymbolCoverage(TypedDict):
+    """Coverage of the candles of a symbol over the range of the backtest, with its longest gaps."""
+
+    symbol: str
+    start: int
+    end: int
+    gaps: list[CoverageGap]
+    gaps_left_out: int
+
+
+class Analysis(TypedDict):
+    """Figures and tables that the report computes from the tables of a result.
+
+    Attributes:
+        figures: Values of further figures, by their key in `labels.FIGURES`.
+        years: One entry per calendar year in UTC, oldest first.
+        daily_returns: Distribution of the returns per day; null below two days.
+        trade_returns: Distribution of the net returns of the trades; null without trades.
+        drawdowns: The deepest ones, deepest first.
+        best_trade: Trade with the highest net return; null without trades.
+        worst_trade: Trade with the lowest net return; null without trades.
+        coverage: One entry per symbol, in the order of the spec.
+        replay_command: Command that runs this backtest again and compares the result.
+    """
+
+    figures: dict[str, float | None]
+    years: list[YearReturns]
+    daily_returns: Histogram | None
+    trade_returns: Histogram | None
+    drawdowns: list[Drawdown]
+    best_trade: TradeFact | None
+    worst_trade: TradeFact | None
+    coverage: list[SymbolCoverage]
+    replay_command: str
