@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from coin_pipeline.cli import ids
 from coin_pipeline.cli.backtests import read_settings
 from coin_pipeline.errors import InvalidSettings, Problem
 
 
 @click.command()
-@click.argument("run_ids", nargs=-1, metavar="[RUN_ID...]")
+@ids.run_ids(required=False)
 @click.option(
     "--older-than", default=30, show_default=True, type=click.IntRange(0), metavar="DAYS", help="Minimum age."
 )

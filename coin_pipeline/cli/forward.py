@@ -184,12 +184,15 @@ def _find(advancer: "Advancer", text: str) -> "uuid.UUID":
         ForwardTestNotFound: No id does.
         InvalidInput: Several do.
     """
-    from coin_pipeline.errors import ForwardTestNotFound, InvalidInput, Problem
+    import uuid
+
+    from coin_pipeline.cli.ids import unique_id
+    from coin_pipeline.errors import ForwardTestNotFound
     from coin_pipeline.forward.store import list_tests
 
-    tests = [test.test_id for test in advancer.ledger.run(list_tests) if str(test.test_id).startswith(text.lower())]
-    if not tests:
+    start = text.lower()
+    every = (str(test.test_id) for test in advancer.ledger.run(list_tests))
+    found = unique_id(start, [test_id for test_id in every if test_id.startswith(start)])
+    if found is None:
         raise ForwardTestNotFound(text)
-    if len(tests) > 1:
-        raise InvalidInput([Problem("id", f"{text!r} begins {len(tests)} ids; write more of it")])
-    return tests[0]
+    return uuid.UUID(found)

@@ -77,7 +77,7 @@ def enter_position(key: str | None, *, as_json: bool, **fields: Any) -> None:  #
 @_KEY
 @_JSON
 def exit_position(position: str, book: str, key: str | None, *, as_json: bool, **fields: Any) -> None:  # noqa: ANN401 -- one per option
-    """Leave a POSITION, given by its id or by its market; all of it, or --quantity.
+    """Leave a POSITION, given by its id, the beginning of it, or its market; all of it, or --quantity.
 
     \b
     coin positions exit BTC_KRW --price 52000000
@@ -162,7 +162,7 @@ def list_history(*, as_json: bool, **fields: Any) -> None:  # noqa: ANN401 -- on
 @_BOOK_OF
 @_JSON
 def show_position(position: str, book: str, *, as_json: bool) -> None:
-    """Show a POSITION, given by its id or by its market, with its journal."""
+    """Show a POSITION, given by its id, the beginning of it, or its market, with its journal."""
     from coin_pipeline.cli.views.positions import print_position
     from coin_pipeline.ledger.queries import describe
 
@@ -216,21 +216,24 @@ def _open_ledger() -> "Iterator[tuple[Ledger, CandleMarks]]":
 
 
 def _find(ledger: "Ledger", position: str, book: str) -> "uuid.UUID":
-    """Return the id of a position that is given by its id, or by its market if it is open.
+    """Return the id of a position that is given by its id or the beginning of it, or by its market if it is open.
 
     Raises:
-        InvalidInput: The text is neither.
-        NotFound: The book has no open position in the market.
+        InvalidInput: The text is neither, or the beginning of several ids.
+        NotFound: No id begins with the text, or the book has no open position in the market.
     """
     import uuid
 
     from coin_pipeline.candles.symbol import parse_symbol
-    from coin_pipeline.errors import InvalidInput, InvalidSymbol, NotFound, Problem
+    from coin_pipeline.cli.ids import MAX_LISTED, begins_uuid, unique_id
+    from coin_pipeline.errors import InvalidInput, InvalidSymbol, NotFound, PositionNotFound, Problem
 
-    try:
-        return uuid.UUID(position)
-    except ValueError:
-        pass
+    if begins_uuid(position):
+        start = position.lower()
+        found_id = unique_id(start, [str(own) for own in ledger.ids_starting(start, MAX_LISTED + 1)])
+        if found_id is None:
+            raise PositionNotFound(position)
+        return uuid.UUID(found_id)
     try:
         symbol = parse_symbol(position)
     except InvalidSymbol:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coin_pipeline.cli import options
+from coin_pipeline.cli import ids, options
 from coin_pipeline.cli.archive import archive
 from coin_pipeline.cli.backtests import read_settings
 from coin_pipeline.errors import Conflict, InvalidInput, NotFound
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def results() -> None:
-    """List, show, verify and pin stored results."""
+    """List, show, verify and pin stored results.
+
+    RUN_ID may be the beginning of an id, if no other id begins with it.
+    """
 
 
 @results.command("list")
@@ -48,7 +51,7 @@ def reindex_results(*, everything: bool) -> None:
 
 
 @results.command("show")
-@click.argument("run_id")
+@ids.run_id
 @options.as_json
 def show_result(run_id: str, *, as_json: bool) -> None:
     """Show the result of RUN_ID."""
@@ -64,7 +67,7 @@ def show_result(run_id: str, *, as_json: bool) -> None:
 
 
 @results.command("export")
-@click.argument("run_id")
+@ids.run_id
 @click.argument("table", type=click.Choice(["signals", "trades", "equity"]))
 @click.option(
     "--format",
@@ -103,7 +106,7 @@ def export_table(
 
 
 @results.command("verify")
-@click.argument("run_ids", nargs=-1, metavar="[RUN_ID...]")
+@ids.run_ids(required=False)
 def verify_stored_results(run_ids: tuple[str, ...]) -> None:
     """Verify stored results against their digests.
 
@@ -123,7 +126,7 @@ def verify_stored_results(run_ids: tuple[str, ...]) -> None:
 
 
 @results.command("pin")
-@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
+@ids.run_ids(required=True)
 def pin_results(run_ids: tuple[str, ...]) -> None:
     """Keep finished tasks until they are unpinned.
 
@@ -149,7 +152,7 @@ def pin_results(run_ids: tuple[str, ...]) -> None:
 
 
 @results.command("unpin")
-@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID...")
+@ids.run_ids(required=True)
 def unpin_results(run_ids: tuple[str, ...]) -> None:
     """Let pinned tasks expire again."""
     from coin_pipeline.results.pins import unpin
@@ -165,7 +168,7 @@ results.add_command(archive)
 
 
 @click.command()
-@click.argument("run_id")
+@ids.run_id
 @options.strategy_files
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 @click.pass_context

@@ -20,6 +20,7 @@ from coin_pipeline.ledger.rows import from_entry, from_position, from_result, to
 from coin_pipeline.ledger.tables import JOURNAL, POSITION, TOTAL
 
 OrderT = TypeVar("OrderT", EnterOrder, ExitOrder)
+_UUID_DIGITS = 32
 _DIGEST = JOURNAL.c.keys().index("order_sha256")
 _AMOUNT = (is_amount, f"a number from {MIN_VALUE} to {MAX_VALUE} with at most {MAX_DECIMALS} decimals")
 _RATE = (is_rate, f"a number from 0 to {MAX_RATE} with at most {RATE_DECIMALS} decimals")
@@ -115,6 +116,21 @@ def get_position(connection: Connection, position_id: uuid.UUID) -> Position:
     if row is None:
         raise PositionNotFound(position_id)
     return to_position(row)
+
+
+def ids_starting(connection: Connection, start: str, limit: int) -> list[uuid.UUID]:
+    """Return the first ids of positions, in order, that begin with some digits.
+
+    Args:
+        connection: A transaction.
+        start: Hexadecimal digits, with or without hyphens.
+        limit: Maximum number of ids.
+    """
+    digits = start.replace("-", "")
+    if len(digits) > _UUID_DIGITS:
+        return []
+    bounds = {"low": uuid.UUID(digits.ljust(_UUID_DIGITS, "0")), "high": uuid.UUID(digits.ljust(_UUID_DIGITS, "f"))}
+    return [*connection.execute(statements.IDS_BETWEEN.limit(limit), bounds).scalars()]
 
 
 def read_journal(connection: Connection, position_id: uuid.UUID) -> list[JournalEntry]:

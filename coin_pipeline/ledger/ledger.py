@@ -72,6 +72,15 @@ class Ledger:
         """
         return self.run(lambda connection: booking.get_position(connection, position_id))
 
+    def ids_starting(self, start: str, limit: int) -> list[uuid.UUID]:
+        """Return the first ids of positions, in order, that begin with some digits.
+
+        Args:
+            start: Hexadecimal digits, with or without hyphens.
+            limit: Maximum number of ids.
+        """
+        return self.run(lambda connection: booking.ids_starting(connection, start, limit))
+
     def journal(self, position_id: uuid.UUID) -> list[JournalEntry]:
         """Return the entries of a position in the order of booking; none if no position has this id."""
         return self.run(lambda connection: booking.read_journal(connection, position_id))

@@ -82,6 +82,11 @@ select entry_id from entry
 """Insert an entry, insert or update its position, and add its figures to the total; returns the entry's number."""
 
 POSITION_BY_ID = select(POSITION).where(POSITION.c.position_id == _ID)
+IDS_BETWEEN = (
+    select(POSITION.c.position_id)
+    .where(POSITION.c.position_id.between(bindparam("low", type_=Uuid), bindparam("high", type_=Uuid)))
+    .order_by(POSITION.c.position_id)
+)
 ENTRIES = select(JOURNAL).where(JOURNAL.c.position_id == _ID).order_by(JOURNAL.c.sequence)
 OPEN_POSITIONS = select(POSITION).where(_IS_OPEN).order_by(POSITION.c.book, POSITION.c.symbol)
 TOTALS = (

@@ -196,6 +196,20 @@ class ResultIndex:
 
         return self._session.run(read)
 
+    def ids_starting(self, start: str, limit: int) -> list[str]:
+        """Return the first ids of results and of recorded tasks that begin with a text, in order.
+
+        Args:
+            start: The text.
+            limit: Maximum number of ids.
+        """
+
+        def read(cursor: database.Cursor) -> list[str]:
+            cursor.execute(index_sql.IDS_STARTING, {"start": start, "limit": limit})
+            return [row[0] for row in cursor.fetchall()]
+
+        return self._session.run(read)
+
     def altered(self) -> set[str]:
         """Return the run IDs of entries that something other than the platform has changed."""
 

@@ -54,6 +54,13 @@ _MATCHING = """
     and (%(date_to)s is null
         or {listed} < (%(date_to)s::timestamp + interval '1 day') at time zone 'Asia/Seoul')
 """
+# A failed task has no document, so its id is only that of its run; a retry belongs to the task of its first attempt.
+IDS_STARTING = """
+select run_id from coin.result where run_id ^@ %(start)s
+union select run_id from runs where run_id ^@ %(start)s and pipeline_name in ('backtest', 'sweep')
+    and not exists (select from run_tags tag where tag.run_id = runs.run_id and key = 'dagster/retry_number')
+order by 1 limit %(limit)s
+"""
 _AFTER = "(%(after_time)s is null or ({listed}, run_id) < (%(after_time)s, %(after_run)s))"
 _OF_DOCUMENT = _MATCHING.format(listed='"timestamp"')
 # Reuses are few: `offset 0` makes the planner look up the result of each, instead of reading all results.

@@ -21,6 +21,7 @@ from coin_pipeline.errors import (
     InsufficientCoverage,
     InvalidSpec,
     InvalidStrategyFile,
+    ResultNotFound,
     RunFailed,
     UnknownStrategy,
 )
@@ -169,6 +170,9 @@ def test_failed_run_reports_the_cause(candles: CandleCatalog, tmp_path: Path) ->
     with pytest.raises(RunFailed, match="strategy 'broken' failed on AAA_KRW") as caught:
         invoke("backtest", "broken", "AAA_KRW", *RANGE, "--strategy-file", str(file))
     assert caught.value.kind.__name__ == "StrategyFailed"
+    run_id = caught.value.run_id
+    with pytest.raises(ResultNotFound, match=run_id):  # a failed task may be given by the beginning of its id too
+        invoke("results", "show", run_id[:13])
 
 
 def test_results_are_listed_and_shown(candles: CandleCatalog) -> None:

@@ -125,3 +125,14 @@ def test_audit_names_differences_and_fails(ledger_engine: Engine) -> None:
     assert changed.exit_code == 1
     assert "quantity is 2, not 1" in changed.output
     assert json.loads(invoke("audit", "--json").output)["found"] == 1
+
+
+def test_the_beginning_of_an_id_stands_for_a_position() -> None:
+    """With or without hyphens, in either case; a market is not taken for one."""
+    invoke("enter", "ADA_KRW", "BUY", "1", "--price", "500")
+    position = json.loads(invoke("show", "ADA_KRW", "--json").output)["position_id"]
+    for start in (position[:6].upper(), position[:13], position.replace("-", "")):
+        assert json.loads(invoke("show", start, "--json").output)["position_id"] == position
+    unknown = f"{int(position[:8], 16) ^ 1:08x}"
+    with pytest.raises(NotFound, match=f"position {unknown} does not exist"):
+        invoke("exit", unknown, "--price", "500")

@@ -1,12 +1,13 @@
 """The results commands."""
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from coin_pipeline.cli.app import coin
-from coin_pipeline.errors import ResultNotFound
+from coin_pipeline.errors import InvalidInput, ResultNotFound
 from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.storage.local import LocalStore
 
@@ -66,3 +67,35 @@ def test_verify_of_given_results(store: LocalStore) -> None:
     assert invoke("results", "verify", "t").exit_code == 1
     with pytest.raises(ResultNotFound, match="nothing"):
         invoke("results", "verify", "nothing")
+
+
+def test_the_beginning_of_an_id_stands_for_it(own_root: Path) -> None:
+    """For one id or several; nothing but the longer id is printed."""
+    store = LocalStore(own_root)
+    ids = ("aaaa1111-a679-4b6b-9ea8-d3316a53fff2", "aaaa2222-a679-4b6b-9ea8-d3316a53fff2")
+    for run_id in ids:
+        publish_task(store, {"task_id": run_id}, {"result.json": f'{{"run_id":"{run_id}"}}'.encode()})
+    invoke("results", "reindex")
+    assert invoke("results", "pin", "aaaa1", "aaaa2").output == f"{ids[0]} is pinned\n{ids[1]} is pinned\n"
+    assert json.loads(invoke("results", "show", "aaaa2", "--json").output)["run_id"] == ids[1]
+    with pytest.raises(InvalidInput, match=f"'aaaa' is the beginning of several ids: {ids[0]}, {ids[1]}; write more"):
+        invoke("results", "unpin", "aaaa")
+    with pytest.raises(ResultNotFound, match="'aaaa3'"):
+        invoke("results", "show", "aaaa3")
+
+
+def test_a_whole_id_is_never_the_beginning_of_another(store: LocalStore) -> None:
+    """Legacy ids may be short, and the result may have been copied in since the index was read."""
+    publish_document(store, {"run_id": "rest"}, {})
+    invoke("results", "reindex")
+    publish_document(store, {"run_id": "re"}, {})
+    assert json.loads(invoke("results", "show", "re", "--json").output)["run_id"] == "re"
+    assert json.loads(invoke("results", "show", "res", "--json").output)["run_id"] == "rest"
+
+
+@pytest.mark.parametrize("text", ["../t", "index", ""])
+def test_a_text_that_begins_no_id_is_rejected(store: LocalStore, text: str) -> None:
+    """It is not looked up."""
+    assert store
+    with pytest.raises(InvalidInput, match="is not a run id"):
+        invoke("results", "show", text)
