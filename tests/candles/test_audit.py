@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from coin_pipeline.candles.audit.days import NOT_FETCHED, PRESENT
 from coin_pipeline.candles.audit.findings import MAX_EXAMPLES
-from coin_pipeline.candles.audit.report import NOT_FETCHED, PRESENT, AuditReport, audit_json
+from coin_pipeline.candles.audit.report import AuditReport, audit_json
 from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.reader import read_candle_file

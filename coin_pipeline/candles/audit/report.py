@@ -11,9 +11,6 @@ from coin_pipeline.candles.audit.findings import AuditFinding, Example
 from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.timeframe import Timeframe, format_utc
 
-PRESENT, NO_TRADE, NOT_FETCHED = range(3)
-"""Columns of `AuditReport.days`."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AuditReport:
@@ -28,8 +25,7 @@ class AuditReport:
         provenance: What was fetched, and from which exchange.
         findings: One finding per kind, worst first.
         first_day: Seoul day of `begin`.
-        days: Candles per Seoul day from `first_day` on: present, nonexistent because there were no trades, and not
-            fetched; int64, shape (n, 3).
+        days: Candles per Seoul day from `first_day` on, as in `DayCounter.days`.
     """
 
     symbol: str

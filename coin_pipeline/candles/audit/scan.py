@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from time import time_ns
 
 import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.audit.cross_timeframe import ComparedSeries, disagreements
+from coin_pipeline.candles.audit.days import DayCounter
 from coin_pipeline.candles.audit.findings import (
     MAX_EXAMPLES,
     AuditFinding,
@@ -28,15 +29,12 @@ from coin_pipeline.candles.audit.raw_files import (
 )
 from coin_pipeline.candles.audit.report import AuditReport
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.coverage import coverage, phase_of
 from coin_pipeline.candles.intervals import Interval, clip
 from coin_pipeline.candles.ohlcv import columns_digest
 from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import (
-    DAY_NS,
     HOUR_NS,
-    SEOUL_OFFSET_NS,
     TIMEFRAMES,
     Timeframe,
     day_range,
@@ -46,7 +44,6 @@ from coin_pipeline.candles.validation import sorted_unique
 from coin_pipeline.errors import CoinError, InvalidCandleFile, InvalidCandles
 
 _MARGIN_NS = 15 * HOUR_NS  # more than the tested clock errors
-_EPOCH = date(1970, 1, 1)
 
 
 def audit_series(
@@ -114,12 +111,11 @@ class _Scan:
     ) -> None:
         self._timeframe, self._provenance, self._others = timeframe, provenance, others
         self._begin, self._end = bounds
-        self._cursor, self._rows = self._begin, 0
+        self._rows = 0
         self._newest: int | None = None
         self._findings: list[AuditFinding] = []
         self._unfinished: AuditFinding | None = None
-        self._first_day = _day(self._begin)
-        self._days = np.zeros((max(0, _day(self._end - 1) - self._first_day + 1), 3), np.int64)
+        self._days = DayCounter(timeframe, provenance, bounds)
 
     def add_file(self, file: StoredFile) -> None:
         """Audit the next file."""
@@ -144,9 +140,9 @@ class _Scan:
         """Return the report, once all files have been added."""
         self._count_days(NO_ROWS.candles.time, self._end)
         findings = group_findings([*self._findings, *([self._unfinished] if self._unfinished else [])])
-        first_day = _EPOCH + timedelta(days=self._first_day)
+        counts = (self._days.first_day, self._days.days)
         bounds = (self._begin, self._end)
-        return AuditReport(symbol, timeframe, *bounds, self._rows, self._provenance, findings, first_day, self._days)
+        return AuditReport(symbol, timeframe, *bounds, self._rows, self._provenance, findings, *counts)
 
     def _read(self, file: StoredFile) -> NumberedRows:
         """Return the rows of a file; if they cannot be read, none, and a finding."""
@@ -163,20 +159,9 @@ class _Scan:
 
     def _count_days(self, time: npt.NDArray[np.int64], end: int) -> None:
         """Count present and missing candles by day, from the end of the previous file to `end`."""
-        if end <= self._cursor:
-            return
-        part = coverage(time, self._timeframe, self._cursor, end, self._provenance.fetched)
-        self._cursor = end
-        phase, _ = phase_of(time, self._timeframe)
-        missing, unfetched = (self._by_day(_opens(edges, part.step)) for edges in (part.edges, part.unfetched))
-        on_grid = time[(time >= self._begin) & ((time - phase) % part.step == 0)]
-        self._days += np.stack((self._by_day(on_grid), missing - unfetched, unfetched), axis=1)
-        self._findings += gap_findings(part)
-
-    def _by_day(self, opens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        days = (opens + SEOUL_OFFSET_NS) // DAY_NS - self._first_day
-        counts: npt.NDArray[np.int64] = np.bincount(days, minlength=len(self._days))
-        return counts
+        part = self._days.add(time, end)
+        if part:
+            self._findings += gap_findings(part)
 
     def _check_closed(self, file: StoredFile, rows: NumberedRows) -> AuditFinding | None:
         """Return a finding if the newest candle was stored before it closed."""
@@ -212,16 +197,3 @@ def _describe_disagreement(pair: tuple[ComparedSeries, ComparedSeries], hours: i
     if hours:
         return "time_zone_slip", f"the {coarse} candle fits the {fine} candles {-hours:+d} h from there, not its own"
     return "inconsistent", f"the {coarse} candle differs from the one resampled from {fine} candles"
-
-
-def _opens(edges: npt.NDArray[np.int64], step: int) -> npt.NDArray[np.int64]:
-    """Return the opens of the candles missing in gaps."""
-    counts = (edges[:, 1] - edges[:, 0]) // step
-    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    opens: npt.NDArray[np.int64] = np.repeat(edges[:, 0], counts) + step * within
-    return opens
-
-
-def _day(ns: int) -> int:
-    """Return the Seoul day of an instant, counted from the epoch."""
-    return (ns + SEOUL_OFFSET_NS) // DAY_NS

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.text import Text
 
-from coin_pipeline.candles.audit.report import NO_TRADE, NOT_FETCHED, PRESENT, AuditReport
+from coin_pipeline.candles.audit.days import NO_TRADE, NOT_FETCHED, PRESENT
+from coin_pipeline.candles.audit.report import AuditReport
 from coin_pipeline.candles.timeframe import DAY_NS
 
 MAX_YEARS_OF_DAYS = 3
