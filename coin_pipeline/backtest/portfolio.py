@@ -165,6 +165,11 @@ def _merge_times(one: Ints, other: Ints) -> Ints:
     return distinct
 
 
+def account_of(curves: Sequence[Curve]) -> Curve:
+    """Return the curve of the whole account: the shared one, which comes first, or that of equal shares."""
+    return curves[0] if len(curves) == 1 or curves[0].name == SHARED else equal_shares(curves)
+
+
 def curve_of(symbol: str, equity: pa.Table) -> Curve:
     """Return a table of equity per bar as a curve with the symbol's name."""
     columns = (equity[name].to_numpy() for name in ("equity", "drawdown", "buy_and_hold"))

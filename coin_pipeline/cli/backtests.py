@@ -48,7 +48,7 @@ def demo() -> None:
         },
     )
     run_id = run_backtest(settings, spec)
-    print_result(settings, run_id)
+    print_result(settings, run_id, draw=True)
     seconds = time.perf_counter() - began
     click.echo(f"\nDone in {seconds:.1f} s, as a recorded Dagster run on synthetic candles. Next steps:")
     coin = _command_as_typed()

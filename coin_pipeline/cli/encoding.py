@@ -6,6 +6,8 @@ import sys
 import unicodedata
 
 _PLAIN = {
+    **dict.fromkeys(map(chr, range(0x2801, 0x2900)), "*"),
+    "\u2800": " ",  # dots of curves (Braille patterns)
     **dict(zip("\u2588\u2593\u2592\u2591\u2584", "#%=:+", strict=True)),  # full block, shades, half block
     "\u00b7": ".",
     "\u2022": "*",

@@ -54,7 +54,7 @@ def reindex_results(*, everything: bool) -> None:
 @ids.run_id
 @options.as_json
 def show_result(run_id: str, *, as_json: bool) -> None:
-    """Show the result of RUN_ID."""
+    """Show the result of RUN_ID: its figures and warnings, and the equity of a backtest as a curve."""
     from coin_pipeline.cli.views.result import print_result
     from coin_pipeline.results.store import read_result
     from coin_pipeline.storage.open_store import open_store
@@ -63,7 +63,7 @@ def show_result(run_id: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(read_result(open_store(settings), run_id))
     else:
-        print_result(settings, run_id)
+        print_result(settings, run_id, draw=True)
 
 
 @results.command("export")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from coin_pipeline.backtest.portfolio import SHARED, Curve, curve_of, equal_shares
+from coin_pipeline.backtest.portfolio import SHARED, Curve, account_of, curve_of
 from coin_pipeline.backtest.tables import unstack
 from coin_pipeline.report.axes import Axis, Tick, growth_axis, time_axis, time_ticks, value_ticks
 from coin_pipeline.storage.mapped import release_pages
@@ -61,9 +61,9 @@ def equity_figure(equity: pa.Table, title: str) -> str:
         title: Text of the heading.
     """
     curves = _curves(equity)
-    if curves[0].name == SHARED:  # its symbols have no separate accounts
-        curves = curves[:1]
-    account = curves[0] if len(curves) == 1 else equal_shares(curves)
+    account = account_of(curves)
+    if account.name == SHARED:  # its symbols have no separate accounts
+        curves = [account]
     lines = _lines(curves, account)
     heading = title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
     time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, RIGHT)

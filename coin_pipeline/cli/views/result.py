@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
 
 
-def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> None:
+def print_result(settings: "Settings", run_id: str, *, draw: bool = False, reused: bool = False) -> None:
     """Print the summary of a stored result and where its files are.
 
     Args:
         settings: Where results are stored.
         run_id: Run whose result is printed.
+        draw: Whether to draw the equity of a backtest.
         reused: Whether the result was stored by an earlier, identical run; the summary then states this.
     """
     document = load_result(open_store(settings), run_id)
@@ -33,6 +34,10 @@ def print_result(settings: "Settings", run_id: str, *, reused: bool = False) -> 
     else:
         for line in summary_lines(document):
             click.echo(line)
+        if draw:
+            from coin_pipeline.cli.views.equity import print_equity
+
+            print_equity(open_store(settings), document)
     for name, location in _locations(settings, document):
         click.echo(f"{name:<10}{location}")
     if reused:
