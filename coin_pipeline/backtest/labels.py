@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.languages import Text
 
 UNDEFINED = "-"
 """Shown in place of a figure that is undefined or unknown."""
@@ -27,31 +28,103 @@ class Unit(StrEnum):
 
 
 class Figure(NamedTuple):
-    """Label, unit and meaning of a figure."""
+    """Label, unit and explanation of a figure."""
 
-    label: str
+    text: Text
     unit: Unit
-    meaning: str
+    note: Text
+
+    @property
+    def label(self) -> str:
+        """The label in English."""
+        return self.text.en
+
+    @property
+    def meaning(self) -> str:
+        """The explanation in English."""
+        return self.note.en
 
 
+def _figure(label: tuple[str, str], unit: Unit, note: tuple[str, str] = ("", "")) -> Figure:
+    """Return a figure with its label and explanation, each in English and in Korean."""
+    return Figure(Text(*label), unit, Text(*note))
+
+
+_PER_TRADE = ("mean net return per trade", "거래당 평균 순수익률")
 FIGURES: Mapping[str, Figure] = {
-    "total_return": Figure("Total return", Unit.CHANGE, "net of all costs"),
-    "buy_and_hold": Figure("Buy and hold", Unit.CHANGE, "same symbols and range, net"),
-    "cagr": Figure("CAGR", Unit.CHANGE, "per year of 365 days"),
-    "max_drawdown": Figure("Max drawdown", Unit.SHARE, "loss from the peak of the equity"),
-    "sharpe": Figure("Sharpe ratio", Unit.RATIO, "annualized, risk-free rate 0"),
-    "sortino": Figure("Sortino ratio", Unit.RATIO, "annualized, target 0"),
-    "volatility": Figure("Volatility", Unit.SHARE, "annualized"),
-    "exposure": Figure("Exposure", Unit.SHARE, "share of bars with a position"),
-    "profit_factor": Figure("Profit factor", Unit.RATIO, "sum of gains over sum of losses"),
-    "win_rate": Figure("Win rate", Unit.SHARE, "trades with a net gain"),
-    "expectancy": Figure("Expectancy", Unit.CHANGE, "mean net return per trade"),
-    "avg_return": Figure("Average return", Unit.CHANGE, "mean net return per trade"),
-    "avg_hold_bars": Figure("Average hold", Unit.RATIO, "bars"),
-    "trades": Figure("Trades", Unit.COUNT, ""),
-    "signals": Figure("Signals", Unit.COUNT, ""),
-    "ignored": Figure("Signals ignored", Unit.COUNT, "while a position was held"),
-    "return_over_drawdown": Figure("Return over drawdown", Unit.RATIO, "total return over max drawdown"),
+    "total_return": _figure(("Total return", "총수익률"), Unit.CHANGE, ("net of all costs", "모든 비용 차감 후")),
+    "buy_and_hold": _figure(
+        ("Buy and hold", "매수 후 보유"), Unit.CHANGE, ("same symbols and range, net", "같은 종목·기간, 비용 차감 후")
+    ),
+    "cagr": _figure(("CAGR", "연평균 수익률(CAGR)"), Unit.CHANGE, ("per year of 365 days", "1년 365일 기준")),
+    "max_drawdown": _figure(
+        ("Max drawdown", "최대 낙폭(MDD)"),
+        Unit.SHARE,
+        ("loss from the peak of the equity", "평가금액 고점 대비 하락률"),
+    ),
+    "sharpe": _figure(
+        ("Sharpe ratio", "샤프 지수"), Unit.RATIO, ("annualized, risk-free rate 0", "연율화, 무위험 수익률 0")
+    ),
+    "sortino": _figure(
+        ("Sortino ratio", "소르티노 지수"), Unit.RATIO, ("annualized, target 0", "연율화, 목표 수익률 0")
+    ),
+    "volatility": _figure(("Volatility", "변동성"), Unit.SHARE, ("annualized", "연율화")),
+    "exposure": _figure(
+        ("Exposure", "시장 노출 비율"), Unit.SHARE, ("share of bars with a position", "포지션을 보유한 봉의 비율")
+    ),
+    "profit_factor": _figure(
+        ("Profit factor", "손익비(PF)"), Unit.RATIO, ("sum of gains over sum of losses", "총이익 ÷ 총손실")
+    ),
+    "win_rate": _figure(("Win rate", "승률"), Unit.SHARE, ("trades with a net gain", "순이익이 난 거래의 비율")),
+    "expectancy": _figure(("Expectancy", "기대 수익률"), Unit.CHANGE, _PER_TRADE),
+    "avg_return": _figure(("Average return", "평균 수익률"), Unit.CHANGE, _PER_TRADE),
+    "avg_hold_bars": _figure(("Average hold", "평균 보유 기간"), Unit.RATIO, ("bars", "봉 수")),
+    "trades": _figure(("Trades", "거래 수"), Unit.COUNT),
+    "signals": _figure(("Signals", "신호 수"), Unit.COUNT),
+    "ignored": _figure(
+        ("Signals ignored", "무시된 신호"), Unit.COUNT, ("while a position was held", "포지션 보유 중 발생한 신호")
+    ),
+    "return_over_drawdown": _figure(
+        ("Return over drawdown", "낙폭 대비 수익률"),
+        Unit.RATIO,
+        ("total return over max drawdown", "총수익률 ÷ 최대 낙폭"),
+    ),
+    "calmar": _figure(("Calmar ratio", "칼마 지수"), Unit.RATIO, ("CAGR over max drawdown", "CAGR ÷ 최대 낙폭")),
+    "sqn": _figure(
+        ("SQN", "시스템 품질 지수(SQN)"),
+        Unit.RATIO,
+        (
+            "mean over deviation of the trades, times the root of their number",
+            "거래 수익률의 평균 ÷ 표준편차에 거래 수의 제곱근을 곱한 값",
+        ),
+    ),
+    "kelly": _figure(
+        ("Kelly fraction", "켈리 비율"),
+        Unit.CHANGE,
+        ("from win rate and payoff of the trades", "거래의 승률과 평균 손익비 기준"),
+    ),
+    "best_trade": _figure(("Best trade", "최고 거래"), Unit.CHANGE, ("net return", "순수익률")),
+    "worst_trade": _figure(("Worst trade", "최악 거래"), Unit.CHANGE, ("net return", "순수익률")),
+    "max_hold_bars": _figure(("Longest hold", "최장 보유 기간"), Unit.COUNT, ("bars", "봉 수")),
+    "best_day": _figure(("Best day", "최고 일간 수익률"), Unit.CHANGE, ("days in UTC", "UTC 기준 하루")),
+    "worst_day": _figure(("Worst day", "최저 일간 수익률"), Unit.CHANGE, ("days in UTC", "UTC 기준 하루")),
+    "avg_drawdown": _figure(
+        ("Average drawdown", "평균 낙폭"), Unit.SHARE, ("mean depth of all drawdowns", "모든 낙폭 구간의 평균 깊이")
+    ),
+    "max_drawdown_days": _figure(
+        ("Longest drawdown", "최장 낙폭 기간"),
+        Unit.RATIO,
+        ("days from a peak to its recovery", "고점부터 회복까지 일수"),
+    ),
+    "avg_drawdown_days": _figure(
+        ("Average drawdown duration", "평균 낙폭 기간"),
+        Unit.RATIO,
+        ("days from a peak to its recovery", "고점부터 회복까지 일수"),
+    ),
+    "alpha": _figure(("Alpha", "알파"), Unit.CHANGE, ("per year, against buy and hold", "연율, 매수 후 보유 대비")),
+    "beta": _figure(
+        ("Beta", "베타"), Unit.RATIO, ("daily returns against buy and hold", "매수 후 보유 대비 일간 수익률")
+    ),
 }
 """Every figure by its key in JSON."""
 SWEEP_FIGURES = ("total_return", "max_drawdown", "profit_factor", "win_rate", "exposure", "trades")

@@ -66,6 +66,14 @@ def test_every_metric_has_a_label() -> None:
     assert {field.name for field in dataclasses.fields(Metrics)} <= set(FIGURES)
 
 
+def test_every_figure_has_a_korean_label_of_its_own() -> None:
+    """Only the explanation may be shared or missing."""
+    labels = [figure.text.ko for figure in FIGURES.values()]
+    assert all(re.search("[가-힣]", label) for label in labels)
+    assert len(set(labels)) == len(labels)
+    assert all(bool(figure.note.en) == bool(figure.note.ko) for figure in FIGURES.values())
+
+
 def test_labels_and_units() -> None:
     """Gains and losses have a sign, shares have none."""
     assert {FIGURES[name].label: format_figure(name, value) for name, value in KNOWN.items()} == SHOWN
