@@ -40,6 +40,7 @@ from coin_pipeline.database.timeouts import INTERACTIVE, limit_waits
 from coin_pipeline.database.url import database_url
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.ledger.marks import CandleMarks
+from coin_pipeline.presets import PresetStore
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings, load_settings
 from coin_pipeline.storage.open_store import FAST_TIMEOUTS, open_store
@@ -99,7 +100,8 @@ def create_app(
             state.subscriptions = TaskSubscriptions(state.statuses)
             state.store = open_store(settings, FAST_TIMEOUTS)
             url = find_database(settings)
-            state.index = ResultIndex(stack.enter_context(closing(Session(url, INTERACTIVE))))
+            session = stack.enter_context(closing(Session(url, INTERACTIVE)))
+            state.index, state.presets = ResultIndex(session), PresetStore(session)
             state.catalog = CandleCatalog(settings.data_root)
             engine = create_engine(url, INTERACTIVE)
             stack.callback(engine.dispose)
@@ -109,8 +111,8 @@ def create_app(
             state.strategies = load_registry(settings.coin_strategy_files)
             stack.enter_context(limit_waits())
             if open_watches:
-                session = stack.enter_context(closing(Session(url, INTERACTIVE)))
-                checks = metric_checks(state.metrics, settings, session, state.orchestrator, state.backups)
+                own = stack.enter_context(closing(Session(url, INTERACTIVE)))
+                checks = metric_checks(state.metrics, settings, own, state.orchestrator, state.backups)
                 collectors = separate_monitors(checks, settings)
                 for watch in (*open_watches(settings, url, state.orchestrator), *collectors):
                     watch.start()

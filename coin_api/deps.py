@@ -18,6 +18,7 @@ from coin_pipeline.errors import InvalidInput, PositionNotFound, Problem
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.ledger.marks import CandleMarks
 from coin_pipeline.ledger.records import MAX_KEY
+from coin_pipeline.presets import PresetStore
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.base import ObjectStore
@@ -57,6 +58,7 @@ BackupHealthDep = Annotated[BackupHealth, Depends(_service("backups"))]
 HealthDep = Annotated[HealthChecks, Depends(_service("health"))]
 CatalogDep = Annotated[CandleCatalog, Depends(_service("catalog"))]
 UploadsDep = Annotated[UploadReader, Depends(_service("uploads"))]
+PresetsDep = Annotated[PresetStore, Depends(_service("presets"))]
 StrategiesDep = Annotated[StrategyRegistry, Depends(_service("strategies"))]
 
 

@@ -138,6 +138,24 @@ class Strategies(BaseModel):
     details: dict[str, StrategyDetails]
 
 
+class PresetDocument(BaseModel):
+    """Parameters of a strategy under a name."""
+
+    name: str
+    strategy: str
+    params: Annotated[dict[str, Any], Field(description="Omitted ones take the strategy's defaults.")]
+    description: str
+    built_in: Annotated[bool, Field(description="Provided by the platform; deleting a changed one restores it.")]
+    updated_at: Annotated[Instant | None, Field(description="Null for a built-in one that was not changed.")]
+
+
+class Presets(BaseModel):
+    """All presets by name."""
+
+    presets: list[PresetDocument]
+    count: int
+
+
 class HistoryItem(BaseModel):
     """List entry of a result; fields that an old document lacks are null."""
 

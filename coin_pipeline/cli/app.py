@@ -27,6 +27,7 @@ _COMMANDS = {
     "forward": ("forward:forward", "Test strategies forward: on paper, candle by candle."),
     "migrate": ("migrate:migrate", "Migrate from the legacy platform: check, run, roll back."),
     "positions": ("positions:positions", "Paper positions: enter, exit, list, sum up and audit them."),
+    "presets": ("presets:presets", "Save the parameters of strategies under names."),
     "replay": ("results:replay", "Recompute a stored result and compare it bit for bit."),
     "results": ("results:results", "List, show, verify and pin stored results."),
     "retention": ("retention:retention", "Remove expired tasks and the leftovers of failed runs."),

@@ -78,8 +78,8 @@ def _command_as_typed() -> str:
 
 
 @click.command()
-@click.argument("strategy")
-@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@click.argument("names", nargs=-1, required=True, metavar="[STRATEGY] SYMBOL...")
+@click.option("--preset", metavar="NAME", help="Take STRATEGY and parameters from a preset; --param changes some.")
 @options.request_options(BacktestRequest, "strategy", "symbols")
 @click.option("--fresh", is_flag=True, help="Run even if the result of an identical backtest is stored.")
 @click.option(
@@ -91,8 +91,8 @@ def _command_as_typed() -> str:
 @options.strategy_files
 @options.as_json
 def backtest(
-    strategy: str,
-    symbols: tuple[str, ...],
+    names: tuple[str, ...],
+    preset: str | None,
     params: tuple[str, ...],
     strategy_files: tuple[Path, ...],
     *,
@@ -110,10 +110,11 @@ def backtest(
     \b
     coin backtest volume_zone_breakout BTC_KRW --start 2024-01-01 --end 2024-12-31
     coin backtest volume_long_candle BTC_KRW ETH_KRW --start 2024-01-01 --end 2024-12-31 --param vol_multiplier=2
+    coin backtest --preset balanced BTC_KRW --start 2024-01-01 --end 2024-12-31
     """
-    fields = {"strategy": strategy, "symbols": symbols, "params": parse_params(params), **request_fields}
     settings = read_settings(strategy_files)
     _prepare_run(settings)
+    fields = {**_strategy_fields(settings, names, preset, parse_params(params)), **request_fields}
     spec = resolve_spec(settings, fields)
     reused = None if fresh else _reuse(settings, spec)
     run_id = reused or run_backtest(settings, spec)
@@ -144,6 +145,19 @@ def read_settings(strategy_files: tuple[Path, ...] = ()) -> "Settings":
 
     export_strategy_files(strategy_files)
     return load_settings()
+
+
+def _strategy_fields(
+    settings: "Settings", names: tuple[str, ...], preset: str | None, params: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the strategy, symbols and params of a request: with a preset, all names are symbols."""
+    if preset is None:
+        return {"strategy": names[0], "symbols": names[1:], "params": params}
+    from coin_pipeline.cli.database import open_presets
+
+    with open_presets(settings) as store:
+        stored = store.get(preset)
+    return {"strategy": stored.strategy, "symbols": names, "params": {**stored.params, **params}}
 
 
 def _prepare_run(settings: "Settings") -> None:

@@ -1,10 +1,14 @@
 """Commands on the tables of the platform, and the database with current tables that other commands read."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from coin_pipeline.presets import PresetStore
     from coin_pipeline.settings import Settings
 
 
@@ -19,6 +23,18 @@ def ready_database(settings: "Settings") -> str:
 
         set_up(url)
     return url
+
+
+@contextmanager
+def open_presets(settings: "Settings") -> "Iterator[PresetStore]":
+    """Open the presets in the database of the settings."""
+    from contextlib import closing
+
+    from coin_pipeline.database.session import Session
+    from coin_pipeline.presets import PresetStore
+
+    with closing(Session(ready_database(settings))) as session:
+        yield PresetStore(session)
 
 
 @click.group()

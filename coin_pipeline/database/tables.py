@@ -20,7 +20,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 from coin_pipeline.database.metadata import METADATA
 
@@ -112,3 +112,14 @@ REUSE = Table(
 )
 """Submissions that were answered with a stored result."""
 Index("reuse_order", REUSE.c.answered.desc(), REUSE.c.run_id.desc())
+
+PRESET = Table(
+    "preset",
+    METADATA,
+    Column("name", Text(collation="C"), primary_key=True),
+    Column("strategy", Text, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("description", Text, nullable=False),
+    _time("updated_at"),
+)
+"""Presets that users saved; the built-in ones are in the code."""

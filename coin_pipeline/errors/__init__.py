@@ -33,6 +33,7 @@ CoinError
 │   ├── DriftNotFound               no drift report of a forward test is stored
 │   ├── NotPinned                   the task has no pin to remove
 │   ├── PositionNotFound
+│   ├── PresetNotFound
 │   ├── BackupNotFound
 │   ├── AlertNotFound
 │   ├── TokenNotFound
@@ -61,6 +62,7 @@ CoinError
 │   ├── TokenExists
 │   ├── TaskIdConflict
 │   ├── NotCancellable              the task has already ended
+│   ├── BuiltInPreset               a preset that cannot be deleted
 │   ├── ForwardTestStopped          no decision is recorded any more
 │   ├── TaskExpiring                the task is being removed
 │   ├── BackupInProgress            another process writes to the location of the backups
@@ -115,6 +117,7 @@ from coin_pipeline.errors.base import (
     format_validation_message,
 )
 from coin_pipeline.errors.conflicts import (
+    BuiltInPreset,
     ClientQueueFull,
     Conflict,
     ForwardTestStopped,
@@ -165,6 +168,7 @@ from coin_pipeline.errors.not_found import (
     NotPinned,
     ObjectNotFound,
     PositionNotFound,
+    PresetNotFound,
     ResultNotFound,
     TableNotStored,
     TokenNotFound,
@@ -217,6 +221,7 @@ __all__ = [
     "BackupNotFound",
     "BackupTooNew",
     "BarsChanged",
+    "BuiltInPreset",
     "CandlesChanged",
     "CandlesNotCollected",
     "CandlesNotFound",
@@ -270,6 +275,7 @@ __all__ = [
     "OverExit",
     "PositionClosed",
     "PositionNotFound",
+    "PresetNotFound",
     "Problem",
     "QueueFull",
     "ReaderUnavailable",

@@ -37,6 +37,13 @@ class NotCancellable(Conflict):
         super().__init__(f"task {task_id} cannot be cancelled: {reason}")
 
 
+class BuiltInPreset(Conflict):
+    """The preset is part of the platform, and was not changed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"preset {name!r} is built in and cannot be deleted; save one of this name to replace it")
+
+
 class TaskExpiring(Conflict):
     """The task was pinned while retention was about to remove it."""
 

@@ -1,9 +1,9 @@
 """Errors for data that does not exist: HTTP 404 and exit code 1."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from coin_pipeline.errors.base import CoinError
+from coin_pipeline.errors.base import CoinError, did_you_mean
 
 
 class NotFound(CoinError):
@@ -140,3 +140,11 @@ class TokenNotFound(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"no token named {name[:80]!r} is in use; 'coin token list' shows all")
+
+
+class PresetNotFound(NotFound):
+    """No preset has this name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        hint = did_you_mean(name[:80], known)
+        super().__init__(f"no preset is named {name[:80]!r}{hint}; 'coin presets list' shows all")
