@@ -1,0 +1,186 @@
+"""Statistics of a report agree with empyrical and with figures calculated by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coin_pipeline.report.statistics import (
+    Daily,
+    Falls,
+    alpha_beta,
+    falls,
+    histogram,
+    kelly_fraction,
+    returns_by_year,
+    rolling_sharpe,
+    system_quality_number,
+)
+from tests.report.documents import DAY_NS, walk
+
+START_NS = pd.Timestamp("2023-11-15", tz="UTC").value
+HOUR_NS = DAY_NS // 24
+
+
+def hourly(days: int = 500, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Times and growth factors of an account per hour."""
+    return START_NS + HOUR_NS * np.arange(24 * days), walk(seed, 24 * days, 0.004)
+
+
+def daily_of(time: np.ndarray, equity: np.ndarray, held: np.ndarray | None = None) -> Daily:
+    """Ends of days, without buy and hold by default."""
+    return Daily.of(time, equity, np.full(len(time), np.nan) if held is None else held)
+
+
+def series(daily: Daily, values: np.ndarray) -> pd.Series:
+    """Values per day with their dates."""
+    return pd.Series(values, pd.to_datetime(daily.day, unit="D", utc=True))
+
+
+def drawdown_of(equity: list[float]) -> np.ndarray:
+    """Loss from the highest value so far, the start of 1.0 included."""
+    return 1 - np.asarray(equity) / np.maximum.accumulate(np.maximum(equity, 1.0))
+
+
+def fall_list(equity: list[float]) -> list[tuple[object, ...]]:
+    """Falls of an account with one bar per day, times as numbers of days."""
+    found = falls(np.arange(len(equity)) * DAY_NS, drawdown_of(equity))
+    assert isinstance(found, Falls)
+    return [
+        (start // DAY_NS, trough // DAY_NS, end // DAY_NS, recovered, round(depth, 9))
+        for start, trough, end, recovered, depth in zip(*(column.tolist() for column in found), strict=True)
+    ]
+
+
+def test_a_day_without_bars_keeps_the_last_value() -> None:
+    """It has a return of 0, and the next day the whole one."""
+    time = START_NS + DAY_NS * np.array([0, 1, 4])
+    daily = daily_of(time, np.array([1.1, 1.21, 1.331]))
+    assert daily.returns == pytest.approx([0.1, 0.1, 0, 0, 0.1])
+    assert (daily.last_bar[2:] - START_NS).tolist() == [DAY_NS, DAY_NS, 4 * DAY_NS]
+
+
+def test_months_and_years_agree_with_empyrical() -> None:
+    """Aggregated from daily returns."""
+    import empyrical  # noqa: PLC0415 -- takes seconds, and every test process collects this file
+
+    daily = daily_of(*hourly())
+    returns = series(daily, daily.returns)
+    monthly, yearly = (empyrical.aggregate_returns(returns, period) for period in ("monthly", "yearly"))
+    years = returns_by_year(daily)
+    assert {
+        (year["year"], month): value
+        for year in years
+        for month, value in enumerate(year["months"], 1)
+        if value is not None
+    } == pytest.approx(dict(monthly))
+    assert {year["year"]: year["total"] for year in years} == pytest.approx(dict(yearly))
+
+
+def test_the_first_month_starts_at_the_start_of_the_account() -> None:
+    """Months outside of the range are undefined, and buy and hold is if it is unknown."""
+    time = pd.to_datetime(["2024-01-31", "2024-02-01"], utc=True).as_unit("ns").asi8
+    (year,) = returns_by_year(daily_of(time, np.array([1.1, 1.21])))
+    assert year["months"][:3] == [pytest.approx(0.1), pytest.approx(0.1), None]
+    assert year["total"] == pytest.approx(0.21)
+    assert year["buy_and_hold"] is None
+    (held,) = returns_by_year(daily_of(time, np.ones(2), np.array([1.0, 0.5])))
+    assert held["buy_and_hold"] == pytest.approx(-0.5)
+
+
+def test_the_rolling_sharpe_ratio_agrees_with_empyrical() -> None:
+    """At every seventh day; undefined before the window is full."""
+    import empyrical  # noqa: PLC0415 -- as above
+
+    returns = daily_of(*hourly()).returns
+    ratio = rolling_sharpe(returns, 90)
+    ends = range(90, len(returns) + 1, 7)
+    expected = [empyrical.sharpe_ratio(returns[end - 90 : end], annualization=365) for end in ends]
+    assert [ratio[end - 1] for end in ends] == pytest.approx(expected)
+    assert np.isnan(ratio[:89]).all()
+
+
+def test_the_rolling_sharpe_ratio_of_an_account_that_rests_is_undefined() -> None:
+    """Also where a sum of equal returns is rounded."""
+    assert np.isnan(rolling_sharpe(np.full(20, 0.1), 10)).all()
+    assert np.isnan(rolling_sharpe(np.zeros(3), 10)).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_drawdowns_are_those_of_a_loop(seed: int) -> None:
+    """A peak is left, and regained or not."""
+    equity = walk(seed, 300).tolist()
+    expected, peak, peak_bar, low = [], 1.0, 0, None
+    for bar, value in enumerate(equity):
+        if value >= peak:
+            if low is not None:
+                expected.append((peak_bar, low, bar, True, round(1 - equity[low] / peak, 9)))
+            peak, peak_bar, low = value, bar, None
+        elif low is None or value < equity[low]:
+            low = bar
+    if low is not None:
+        expected.append((peak_bar, low, len(equity) - 1, False, round(1 - equity[low] / peak, 9)))
+    assert fall_list(equity) == expected
+
+
+def test_the_deepest_drawdown_agrees_with_empyrical() -> None:
+    """As a positive number."""
+    import empyrical  # noqa: PLC0415 -- as above
+
+    time, equity = hourly()
+    found = falls(time, drawdown_of(equity.tolist()))
+    returns = np.diff(equity, prepend=1.0) / np.append(1.0, equity[:-1])
+    assert found.depth.max() == pytest.approx(-empyrical.max_drawdown(returns))
+
+
+def test_an_account_that_only_falls_or_only_rises() -> None:
+    """The first falls from its start and never recovers; the second has no drawdown."""
+    assert fall_list([0.9, 0.8]) == [(0, 1, 1, False, 0.2)]
+    assert fall_list([1.0, 1.1]) == []
+
+
+def test_every_return_is_in_a_bin_and_no_bin_has_gains_and_losses() -> None:
+    """However far the outliers are."""
+    values = np.append(np.random.default_rng(3).normal(0.001, 0.02, 5000), [0.0, 3.7, -0.9])
+    found = histogram(values)
+    assert found is not None
+    assert sum(found["counts"]) == len(values)
+    assert 0.0 in found["edges"]
+    assert len(found["counts"]) <= 62
+    assert found["mean"] == pytest.approx(values.mean())
+    assert found["percentiles"][1] == pytest.approx(np.median(values))
+
+
+@pytest.mark.parametrize("value", [0.0, -0.02, 5.0])
+def test_equal_returns_are_in_one_bin(value: float) -> None:
+    """Their range has no width."""
+    found = histogram(np.full(9, value))
+    assert found is not None
+    assert sum(found["counts"]) == max(found["counts"]) == 9
+
+
+def test_one_return_has_no_distribution() -> None:
+    """Nor has none."""
+    assert histogram(np.array([0.1])) is None
+
+
+def test_the_system_quality_number() -> None:
+    """By hand: mean 0.02, deviation 0.01, three trades."""
+    assert system_quality_number(np.array([0.01, 0.02, 0.03])) == pytest.approx(2 * 3**0.5)
+    assert system_quality_number(np.full(4, 0.1)) is None
+    assert system_quality_number(np.array([0.1])) is None
+
+
+def test_the_kelly_fraction() -> None:
+    """By hand: half of the trades win twice what the others lose."""
+    assert kelly_fraction(np.array([0.02, -0.01])) == pytest.approx(0.25)
+    assert kelly_fraction(np.array([0.02, 0.01])) is None
+
+
+def test_alpha_and_beta_agree_with_empyrical() -> None:
+    """Annualized with 365 days."""
+    import empyrical  # noqa: PLC0415 -- as above
+
+    own, other = (daily_of(*hourly(seed=seed)).returns for seed in (1, 2))
+    mixed = 0.4 * other + 0.6 * own
+    assert alpha_beta(mixed, other) == pytest.approx(empyrical.alpha_beta(mixed, other, annualization=365))
+    assert alpha_beta(own, np.zeros(len(own))) == (None, None)
