@@ -23,7 +23,18 @@ from coin_api.health import HealthChecks
 from coin_api.metrics import Metrics, metric_checks
 from coin_api.middleware import HeadRequests
 from coin_api.openapi import DESCRIPTION, TAGS, VALIDATION_RESPONSE, DocumentedFastAPI, operation_id
-from coin_api.routes import backtests, candles, forward, forward_drift, health, positions, strategies, sweeps, tables
+from coin_api.routes import (
+    backtests,
+    candles,
+    forward,
+    forward_drift,
+    health,
+    positions,
+    strategies,
+    sweeps,
+    tables,
+    tasks,
+)
 from coin_api.task_polling import StatusBatcher, TaskSubscriptions
 from coin_api.tasks import Orchestrator
 from coin_api.watches import OpenWatches, platform_watches
@@ -138,7 +149,7 @@ def create_app(
     if settings.coin_trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.coin_trusted_proxies))
     install_error_handlers(app)
-    for module in (health, strategies, candles, backtests, tables, sweeps, positions, forward, forward_drift):
+    for module in (health, strategies, candles, tasks, backtests, tables, sweeps, positions, forward, forward_drift):
         app.include_router(module.router)
     mount_docs(app)
     return app

@@ -15,11 +15,11 @@ from coin_api.clients import require_queue_room
 from coin_api.dagster_errors import translate_code_server_errors, translate_database_errors
 from coin_api.dagster_probes import daemon_heartbeats, dagster_probes
 from coin_api.health import Probe
-from coin_api.task_status import TaskStatusReader
+from coin_api.task_status import JOBS, TaskStatusReader
 from coin_api.tasks import Job, SubmissionId, Task
 from coin_pipeline.database.engine import fail_fast
 from coin_pipeline.database.feature_flags import require_async_enabled
-from coin_pipeline.database.runs.status import count_queued_runs, count_queued_runs_of
+from coin_pipeline.database.runs.status import count_queued_runs, count_queued_runs_of, list_submissions
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.timeouts import INTERACTIVE
 from coin_pipeline.database.url import database_url
@@ -110,6 +110,13 @@ class DagsterOrchestrator:
         """Return the existing tasks among the ids."""
         with translate_database_errors():
             return self._statuses.read(task_ids)
+
+    def newest(self, limit: int) -> list[Task]:
+        """Return the newest tasks of all jobs, those that have not ended first: up to `limit` of each kind."""
+        with translate_database_errors():
+            task_ids = list_submissions(self._session, JOBS, limit)
+            tasks = self._statuses.read(task_ids)
+        return sorted((tasks[task_id] for task_id in task_ids if task_id in tasks), key=lambda task: task.ended)
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:
         """End a queued or running task.

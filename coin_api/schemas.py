@@ -36,6 +36,30 @@ class TaskStatus(BaseModel):
     dagster_url: str
 
 
+class TaskSummary(BaseModel):
+    """A task in a list."""
+
+    task_id: str
+    job: Literal["backtest", "sweep", "refresh_candles"]
+    status: Status
+    progress: Annotated[float, Field(ge=0, le=1)]
+    error: str | None
+    strategy: Annotated[str | None, Field(description="Null for a refresh of candles.")]
+    symbols: Annotated[str | None, Field(description="Markets, shortened if there are many; null if unknown.")]
+    timeframe: str | None
+    created_at: Instant
+    started_at: Instant | None
+    finished_at: Instant | None
+    dagster_url: str
+
+
+class TaskList(BaseModel):
+    """The newest tasks, those that have not ended first."""
+
+    count: int
+    items: list[TaskSummary]
+
+
 class SweepAccepted(Accepted):
     """A sweep that is stored and will run."""
 

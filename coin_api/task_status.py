@@ -18,7 +18,7 @@ from coin_pipeline.errors import error_class
 from coin_pipeline.orchestration._dagster_internals import EventLogCursor
 from coin_pipeline.orchestration.failures import read_failure
 from coin_pipeline.orchestration.retries import default_max_retries, is_retry, next_attempt_id, will_retry
-from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, POINTS_TAG
+from coin_pipeline.orchestration.run_tags import CANCELLED_TAG, POINTS_TAG, STRATEGY_TAG, SYMBOLS_TAG, TIMEFRAME_TAG
 
 T = TypeVar("T")
 ProgressT = TypeVar("ProgressT", SweepProgress, SeriesReporter)
@@ -94,6 +94,9 @@ class TaskStatusReader:
             points=points,
             series=refresh.series,
             job=cast("Job", latest.job),
+            strategy=first.tags.get(STRATEGY_TAG),
+            timeframe=first.tags.get(TIMEFRAME_TAG),
+            symbols=first.tags.get(SYMBOLS_TAG),
         )
 
     def _status(self, attempts: Attempts) -> Status:

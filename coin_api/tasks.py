@@ -1,6 +1,6 @@
 """Tasks and the Orchestrator protocol that the routes depend on."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
@@ -49,6 +49,9 @@ class Task:
         points: Progress of a sweep.
         series: Progress of a refresh, per series; empty before its run has started.
         job: The job that the task runs.
+        strategy: The strategy of a backtest or a sweep; None for a refresh.
+        timeframe: Its timeframe.
+        symbols: Its markets, as the tag of its run has them; None if unknown.
     """
 
     task_id: str
@@ -63,6 +66,9 @@ class Task:
     points: SweepPoints | None = None
     series: tuple[SeriesProgress, ...] = ()
     job: Job = "backtest"
+    strategy: str | None = None
+    timeframe: str | None = None
+    symbols: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -108,6 +114,10 @@ class Orchestrator(Protocol):
 
     def tasks(self, task_ids: Collection[str]) -> Mapping[str, Task]:
         """Return the existing tasks among the ids, of any job, with as many queries as for a single one."""
+        ...
+
+    def newest(self, limit: int) -> Sequence[Task]:
+        """Return the newest tasks of all jobs, those that have not ended first: up to `limit` of each kind."""
         ...
 
     def cancel(self, task_id: str, job: Job = "backtest") -> Task:

@@ -66,7 +66,8 @@ class FakeOrchestrator:
             raise QueueFull(waiting, self.max_queued)
         self.submitted.append((submission, submission_id))
         task_id = known or str(uuid.uuid4())
-        task = replace(self.outcome, task_id=task_id, job=cast("Job", job), url=f"http://ui/runs/{task_id}")
+        about = {name: submission.tags.get(f"coin/{name}") for name in ("strategy", "timeframe")}
+        task = replace(self.outcome, task_id=task_id, job=cast("Job", job), url=f"http://ui/runs/{task_id}", **about)
         self.tasks_by_id[task.task_id], self.submissions_by_id[task.task_id] = task, submission
         if key:
             self.ids_by_key[f"{job}:{key}"] = task.task_id
@@ -85,6 +86,11 @@ class FakeOrchestrator:
         self.reads += 1
         self._require_up()
         return {task_id: self.tasks_by_id[task_id] for task_id in task_ids if task_id in self.tasks_by_id}
+
+    def newest(self, limit: int) -> list[Task]:
+        """Return all tasks, those that have not ended first."""
+        self._require_up()
+        return sorted([*self.tasks_by_id.values()][::-1][:limit], key=lambda task: task.ended)
 
     def move(self, task_id: str, status: Status, progress: float = 0.0, error: str | None = None) -> None:
         """Change the state of a task."""

@@ -7,7 +7,16 @@ from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, complete_stored_spec
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
-from coin_pipeline.orchestration.run_tags import CLASS_TAG, EXCHANGE_TAG, POINTS_TAG, SERIES_TAG, SPEC_TAG, SYNC
+from coin_pipeline.orchestration.run_tags import (
+    CLASS_TAG,
+    EXCHANGE_TAG,
+    POINTS_TAG,
+    SERIES_TAG,
+    SPEC_TAG,
+    STRATEGY_TAG,
+    SYNC,
+    TIMEFRAME_TAG,
+)
 
 if TYPE_CHECKING:  # a backtest needs neither
     from coin_pipeline.candles.refresh_spec import RefreshSpec
@@ -84,7 +93,7 @@ def _submission(job: JobName, op_configs: dict[str, dict[str, Any]], tags: dict[
 
 
 def _spec_tags(spec: BacktestSpec) -> dict[str, str]:
-    return {SPEC_TAG: _submission_digest(spec), "coin/strategy": spec.strategy, "coin/timeframe": spec.timeframe}
+    return {SPEC_TAG: _submission_digest(spec), STRATEGY_TAG: spec.strategy, TIMEFRAME_TAG: spec.timeframe}
 
 
 def _submission_digest(spec: BacktestSpec) -> str:

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.database.runs.leases import Leases
-from coin_pipeline.database.runs.status import fetch_run_statuses
+from coin_pipeline.database.runs.status import fetch_run_statuses, list_submissions
 from coin_pipeline.database.session import Session, connect
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable, Superseded
@@ -100,6 +100,20 @@ def test_run_statuses(instance: dg.DagsterInstance, leases: Leases, session: Ses
     record = instance.get_run_record_by_id(first.run_id)
     assert record
     assert running.created_at == record.create_timestamp.replace(tzinfo=None)
+
+
+def test_submissions_are_listed_by_their_first_runs(instance: dg.DagsterInstance, session: Session) -> None:
+    """Active ones first, then the newest of all; a retry counts for the submission that it repeats."""
+    active, ended, first = create_run(instance), create_run(instance), create_run(instance)
+    for run in (ended, first):
+        instance.report_run_failed(run)
+    retry = create_run(instance)
+    instance.add_run_tags(retry.run_id, {"dagster/root_run_id": first.run_id})
+    newest = list_submissions(session, ["backtest"], 3)
+    assert newest[:2] == [first.run_id, active.run_id]
+    assert retry.run_id not in newest
+    assert ended.run_id not in list_submissions(session, ["backtest"], 2)
+    assert list_submissions(session, ["sweep"], 3) == []
 
 
 @pytest.mark.parametrize("end", ["report_run_failed", "report_run_canceled"])

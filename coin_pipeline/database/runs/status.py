@@ -11,6 +11,15 @@ select run_id, pipeline_name, status, create_timestamp, start_time, end_time, co
     (select coalesce(json_object_agg(key, value), '{}') from run_tags where run_tags.run_id = runs.run_id)
 from runs left join coin.lease using (run_id) where run_id = any(%s)
 """
+_ACTIVE = """
+select run_id, (select value from run_tags where run_tags.run_id = runs.run_id and key = 'dagster/root_run_id')
+from runs where status in ('NOT_STARTED', 'QUEUED', 'STARTING', 'STARTED', 'CANCELING') and pipeline_name = any(%s)
+order by id desc limit %s
+"""
+_NEWEST = """
+select run_id, (select value from run_tags where run_tags.run_id = runs.run_id and key = 'dagster/root_run_id')
+from runs where pipeline_name = any(%s) order by id desc limit %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,25 @@ def fetch_run_statuses(session: Session, run_ids: Collection[str]) -> dict[str, 
     def read(cursor: Cursor) -> dict[str, RunStatusRow]:
         cursor.execute(_STATEMENT, (list(run_ids),))
         return {row[0]: RunStatusRow(*row) for row in cursor.fetchall()}
+
+    return session.run(read)
+
+
+def list_submissions(session: Session, jobs: Collection[str], limit: int) -> list[str]:
+    """Return the first runs of the newest submissions, those that have not ended before all others.
+
+    Args:
+        session: The database.
+        jobs: Names of the jobs.
+        limit: Largest number of active submissions, and of others.
+    """
+
+    def read(cursor: Cursor) -> list[str]:
+        runs: list[tuple[str, str | None]] = []
+        for statement in (_ACTIVE, _NEWEST):
+            cursor.execute(statement, (list(jobs), limit))
+            runs += cursor.fetchall()
+        return [*dict.fromkeys(first or run_id for run_id, first in runs)]  # each once
 
     return session.run(read)
 
