@@ -23,6 +23,7 @@ from coin_api.health import HealthChecks
 from coin_api.metrics import Metrics, metric_checks
 from coin_api.middleware import HeadRequests
 from coin_api.openapi import DESCRIPTION, TAGS, VALIDATION_RESPONSE, DocumentedFastAPI, operation_id
+from coin_api.pages.mount import mount_pages
 from coin_api.routes import (
     backtests,
     candles,
@@ -152,6 +153,7 @@ def create_app(
     for module in (health, strategies, candles, tasks, backtests, tables, sweeps, positions, forward, forward_drift):
         app.include_router(module.router)
     mount_docs(app)
+    mount_pages(app)
     return app
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -102,10 +102,13 @@ def status_code_of(error: type[Exception]) -> HTTPStatus:
 
 def install_error_handlers(app: FastAPI) -> None:
     """Send every error, including those of validation and routing, as problem details."""
-    app.add_exception_handler(errors.CoinError, _handle_coin_error)
-    app.add_exception_handler(RequestValidationError, _handle_validation_error)
-    app.add_exception_handler(HTTPException, _handle_http_exception)
-    app.add_exception_handler(Exception, _handle_unexpected)
+    for kind, handle in _HANDLERS.items():
+        app.add_exception_handler(kind, handle)
+
+
+async def problem_of(request: Request, error: Exception) -> JSONResponse:
+    """Return the problem details of an error, by the handler of its class or of its nearest ancestor with one."""
+    return await next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)(request, error)
 
 
 async def _handle_coin_error(request: Request, error: Exception) -> JSONResponse:
@@ -155,6 +158,14 @@ def _documented_methods(request: Request) -> list[str]:
 
 async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
     return _logged_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error", error)
+
+
+_HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[JSONResponse]]] = {
+    errors.CoinError: _handle_coin_error,
+    RequestValidationError: _handle_validation_error,
+    HTTPException: _handle_http_exception,
+    Exception: _handle_unexpected,
+}
 
 
 def _logged_response(request: Request, status: HTTPStatus, detail: str, error: Exception) -> JSONResponse:

@@ -183,7 +183,8 @@ def _serve(
         supervisor.wait_for(f"http://{host}:{api_port}/health/ready", START_TIMEOUT_S)
         supervisor.wait_for(f"http://{host}:{ui_port}/server_info", START_TIMEOUT_S)
         if not stopping.is_set():
-            click.echo(f"API         http://{host}:{api_port}/\nDagster UI  {settings.dagster_ui_url}/")
+            click.echo(f"App         http://{host}:{api_port}/app\nAPI         http://{host}:{api_port}/")
+            click.echo(f"Dagster UI  {settings.dagster_ui_url}/")
             click.echo(f"Logs        {settings.data_root / 'logs'}\nPress Ctrl-C to stop.")
             _report_pause(settings)
         supervisor.watch(lambda: _restore_files(settings, lock))

@@ -1,7 +1,5 @@
 """The documentation page: Swagger UI without a network."""
 
-import subprocess
-import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +13,6 @@ from playwright.sync_api import expect
 
 from coin_api.docs import FILES
 from tests.browser import opened_browser, requires_chromium
-from tests.conftest import ROOT
 from tests.platforms import wait_until
 
 
@@ -57,11 +54,8 @@ def test_its_files_have_types_and_a_policy(client: TestClient) -> None:
         assert "script-src 'self';" in response.headers["Content-Security-Policy"]
 
 
-def test_its_files_are_in_the_wheel_and_small(tmp_path: Path) -> None:
+def test_its_files_are_in_the_wheel_and_small(wheel: Path) -> None:
     """An installed package serves the page as well; two megabytes are what Swagger UI needs."""
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
     names = {name.removeprefix("coin_api/swagger_ui/") for name in zipfile.ZipFile(wheel).namelist()}
     assert {file.name for file in FILES.iterdir()} <= names
     assert {"index.html", "LICENSE", "NOTICE"} <= names

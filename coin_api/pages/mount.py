@@ -1,0 +1,46 @@
+"""Mounting the app: its pages, its static files and what it shares with the reports."""
+
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from coin_api.pages import history
+from coin_api.pages.routing import page_router
+from coin_pipeline.report.assets import CHARTS_FOLDER, STYLE
+
+ROUTERS = (history.router,)
+"""Routers of the pages."""
+STATIC = Path(__file__).with_name("static")
+_frame, _rest = page_router(), page_router()
+
+
+@_frame.get("")
+@_frame.get("/")
+async def start() -> RedirectResponse:
+    """Redirect to the first page."""
+    return RedirectResponse("/app/history")
+
+
+@_frame.get("/static/style.css")
+async def style() -> FileResponse:
+    """Return the style that pages share with reports."""
+    return FileResponse(STYLE)
+
+
+@_rest.get("/{path:path}")
+async def missing(path: str) -> None:
+    """Report a path without a page."""
+    raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no page /app/{path[:100]}")
+
+
+def mount_pages(app: FastAPI) -> None:
+    """Serve the app under /app."""
+    app.include_router(_frame)
+    app.mount("/app/static/charts", StaticFiles(directory=CHARTS_FOLDER), name="charts")
+    app.mount("/app/static", StaticFiles(directory=STATIC), name="static")
+    for router in (*ROUTERS, _rest):
+        app.include_router(router)

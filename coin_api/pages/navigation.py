@@ -1,0 +1,17 @@
+"""The pages that every page links to."""
+
+from typing import NamedTuple
+
+from coin_api.pages import texts
+from coin_pipeline.languages import Text
+
+
+class NavigationItem(NamedTuple):
+    """A link of the navigation."""
+
+    path: str
+    text: Text
+
+
+NAVIGATION = (NavigationItem("/app/history", texts.HISTORY),)
+"""The links in order; the page below whose path a page is, is marked as the current one."""
