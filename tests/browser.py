@@ -3,9 +3,10 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -31,3 +32,34 @@ def opened_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+_AXE = Path(__file__).parent / "data" / "axe" / "axe.min.js"
+_SERIOUS = {"serious", "critical"}
+
+
+def axe_findings(page: Page) -> list[str]:
+    """Return the serious findings of axe-core in a page: the rule and the first elements that break it."""
+    page.evaluate(_AXE.read_text("utf-8"))  # outside of the page's content security policy
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((result) => result.violations)")
+    return [
+        f"{rule['id']}: {[node['html'][:120] for node in rule['nodes'][:3]]}"
+        for rule in found
+        if rule["impact"] in _SERIOUS
+    ]
+
+
+HOSTILE_TEXTS = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "'onmouseover='alert(1)",
+    "javascript:alert(1)",
+    "</style></title><iframe srcdoc='<script>parent.alert(1)</script>'>",
+    "{{7*7}}${7*7}<!--",
+    "&lt;b&gt;&#x3c;script&#x3e;",
+    "\u2028alert(1)\u2029",
+    "__proto__",
+)
+"""Texts that are markup or code where a page fails to take them as data."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.languages import Text
+from coin_pipeline.languages import Language, Text
 
 UNDEFINED = "-"
 """Shown in place of a figure that is undefined or unknown."""
@@ -166,22 +166,29 @@ def format_value(unit: Unit, value: float, digits: int = 2, percent: str = " %")
     return f"{text}{percent}"
 
 
-def break_even_text(costs: Json, trades: int, percent: str = " %") -> str:
+_NO_TRADES = Text("no trades", "거래 없음")
+_LOSES = Text("loses even without costs", "비용이 없어도 손실")
+_LOSES_BY_TICKS = Text("loses by rounding to ticks alone", "호가 단위 반올림만으로도 손실")
+_PER_LEG = Text("{rate} per leg", "주문당 {rate}")
+
+
+def break_even_text(costs: Json, trades: int, percent: str = " %", language: Language = "en") -> str:
     """Return at which cost a result breaks even, or why at none.
 
     Args:
         costs: `costs` of a result or of a symbol's part.
         trades: Number of its trades.
         percent: Sign of a percentage.
+        language: Language of the text.
 
     >>> break_even_text({"break_even_rate": None, "gross_return": -0.1}, 7)
     'loses even without costs'
     """
     rate, gross = costs["break_even_rate"], costs["gross_return"]
     if not trades:
-        return "no trades"
+        return _NO_TRADES.write(language)
     if rate is None or (rate == 0 and gross is not None and gross < 0):  # early results have 0 for it
-        return "loses even without costs"
+        return _LOSES.write(language)
     if rate == 0 and gross != 0:
-        return "loses by rounding to ticks alone"
-    return f"{100 * rate:.3g}{percent} per leg"
+        return _LOSES_BY_TICKS.write(language)
+    return _PER_LEG.write(language, rate=f"{100 * rate:.3g}{percent}")

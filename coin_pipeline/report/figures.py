@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest.portfolio import SHARED, Curve, account_of, curve_of
 from coin_pipeline.backtest.tables import unstack
+from coin_pipeline.languages import Language, Text
 from coin_pipeline.report.axes import Axis, Tick, growth_axis, time_axis, time_ticks, value_ticks
 from coin_pipeline.storage.mapped import release_pages
 
@@ -34,7 +35,13 @@ _INK, MUTED, _GRID = "#1f2328", "#6e7781", "#e4e7eb"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-_HELD = "buy and hold"
+_HELD = Text("buy and hold", "매수 후 보유")
+_STRATEGY = Text("strategy on {symbol}", "{symbol} 전략")
+_GROWTH = Text("Growth factor", "성장 배수")
+_LOG = Text("{growth}, log scale", "{growth}, 로그 눈금")
+_CLIPPED = Text("{growth}, clipped at {low:.1g}", "{growth}, {low:.1g}에서 자름")
+_DRAWDOWN = Text("Drawdown, maximum {deepest:z.2%}", "낙폭, 최대 {deepest:z.2%}")
+_SPAN = Text("{first} to {last} UTC", "{first} ~ {last} UTC")
 _SCALES = ((1e6, "million"), (1e3, "thousand"))  # so that the labels of an axis fit its margin
 
 
@@ -49,7 +56,7 @@ class Line(NamedTuple):
     dashes: str = "none"
 
 
-def equity_figure(equity: pa.Table, title: str) -> str:
+def equity_figure(equity: pa.Table, title: str, language: Language = "en") -> str:
     """Draw growth against buy and hold, with the drawdown below, as an SVG of 900 x 420 pixels.
 
     Up to six symbols are drawn together with their mean, an account of equal shares that is never rebalanced. More
@@ -59,19 +66,20 @@ def equity_figure(equity: pa.Table, title: str) -> str:
     Args:
         equity: Table from `document.result_tables`: one block of rows per symbol, at least one row.
         title: Text of the heading.
+        language: Language of the labels.
     """
     curves = _curves(equity)
     account = account_of(curves)
     if account.name == SHARED:  # its symbols have no separate accounts
         curves = [account]
-    lines = _lines(curves, account)
+    lines = _lines(curves, account, language)
     heading = title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
     time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, RIGHT)
     elements = [
         *_legend(lines),
-        *_time_marks(time, account.time, (GROWTH_TOP, GROWTH_BOTTOM), (DRAWDOWN_TOP, DRAWDOWN_BOTTOM)),
-        *_growth_panel(lines, time),
-        *_drawdown_panel(account, time),
+        *_time_marks(time, account.time, language, (GROWTH_TOP, GROWTH_BOTTOM), (DRAWDOWN_TOP, DRAWDOWN_BOTTOM)),
+        *_growth_panel(lines, time, language),
+        *_drawdown_panel(account, time, language),
     ]
     return _svg(heading, elements)
 
@@ -94,7 +102,7 @@ def profit_figure(lines: Sequence[Line], title: str, currency: str) -> str:
     time = time_axis(int(stamps[0]), int(stamps[-1]), LEFT, RIGHT)
     elements = [
         *_legend(lines),
-        *_time_marks(time, stamps, (GROWTH_TOP, DRAWDOWN_BOTTOM)),
+        *_time_marks(time, stamps, "en", (GROWTH_TOP, DRAWDOWN_BOTTOM)),
         *_value_marks(profit, value_ticks(profit, 6)),
         svg_text(LEFT, GROWTH_TOP - 10, f"Profit and loss, {unit}"),
     ]
@@ -117,13 +125,13 @@ def _curves(equity: pa.Table) -> list[Curve]:
     return [curve_of(symbol, rows) for symbol, rows in unstack(equity)]
 
 
-def _lines(curves: Sequence[Curve], account: Curve) -> list[Line]:
+def _lines(curves: Sequence[Curve], account: Curve, language: Language) -> list[Line]:
     """Return the curves of the growth panel in drawing order, with the account on top."""
-    held = [Line(_HELD, account.time, account.buy_and_hold, MUTED, 2.5, "9 7")]
+    held = [Line(_HELD.write(language), account.time, account.buy_and_hold, MUTED, 2.5, "9 7")]
     if np.isnan(account.buy_and_hold).all():  # synchronous results are stored without it
         held = []
     if len(curves) == 1:
-        return [*held, Line(f"strategy on {account.name}", account.time, account.equity, BLUE, 3)]
+        return [*held, Line(_STRATEGY.write(language, symbol=account.name), account.time, account.equity, BLUE, 3)]
     shown = curves if len(curves) <= MAX_SYMBOL_LINES else []
     symbols = [Line(c.name, c.time, c.equity, colour, 2) for c, colour in zip(shown, _SYMBOL_COLOURS, strict=False)]
     return [*held, *symbols, Line(account.name, account.time, account.equity, BLUE, 4)]
@@ -132,29 +140,33 @@ def _lines(curves: Sequence[Curve], account: Curve) -> list[Line]:
 def _legend(lines: Sequence[Line]) -> Iterator[str]:
     x = 24
     *others, account = lines
-    for line in (account, *sorted(others, key=lambda line: line.name == _HELD)):
+    for line in (account, *sorted(others, key=lambda line: line.name in _HELD)):
         yield _stroke(f"M{x} 84h44", line)
         yield svg_text(x + 56, 92, line.name, ink=True)
         x += 56 + 13 * len(line.name) + 28
 
 
-def _time_marks(time: Axis, bars: Ints, *panels: tuple[int, int]) -> Iterator[str]:
+def _time_marks(time: Axis, bars: Ints, language: Language, *panels: tuple[int, int]) -> Iterator[str]:
     for tick in time_ticks(time, 8):
         x = int(time(tick.value))
         yield _rule("".join(f"M{x} {top}V{bottom}" for top, bottom in panels))
         yield svg_text(x, DRAWDOWN_BOTTOM + 38, tick.label, anchor="middle")
-    first, last = np.datetime_as_string(bars[[0, -1]].astype("datetime64[ns]"), unit="m")
-    span = f"{first} to {last}".replace("T", " ")
-    yield svg_text(RIGHT, HEIGHT - 14, f"{span} UTC", anchor="end")
+    stamps = np.datetime_as_string(bars[[0, -1]].astype("datetime64[ns]"), unit="m")
+    first, last = (stamp.replace("T", " ") for stamp in stamps.tolist())
+    yield svg_text(RIGHT, HEIGHT - 14, _SPAN.write(language, first=first, last=last), anchor="end")
 
 
-def _growth_panel(lines: Sequence[Line], time: Axis) -> Iterator[str]:
+def _growth_panel(lines: Sequence[Line], time: Axis, language: Language) -> Iterator[str]:
     lows, highs = zip(*(_range(line.values) for line in lines), strict=True)
     low, high = min(lows), max(highs)
     growth = growth_axis(low, high, GROWTH_BOTTOM, GROWTH_TOP)
     yield from _value_marks(growth, value_ticks(growth, 5))
-    cut = f", clipped at {growth.low:.1g}" if low < growth.low else ""
-    yield svg_text(LEFT, GROWTH_TOP - 10, f"Growth factor, log scale{cut}" if growth.log else "Growth factor")
+    label = _GROWTH.write(language)
+    if growth.log:
+        label = _LOG.write(language, growth=label)
+    if growth.log and low < growth.low:
+        label = _CLIPPED.write(language, growth=label, low=growth.low)
+    yield svg_text(LEFT, GROWTH_TOP - 10, label)
     if growth.low < 1 < growth.high:
         yield _rule(f"M{LEFT} {growth(1.0)}H{RIGHT}", strong=True)
     column = _COLUMN if len(lines) <= 2 else _COLUMN_OF_MANY  # noqa: PLR2004 - one symbol, and buy and hold
@@ -170,12 +182,12 @@ def _range(values: Floats) -> tuple[float, float]:
     return low, high
 
 
-def _drawdown_panel(account: Curve, time: Axis) -> Iterator[str]:
+def _drawdown_panel(account: Curve, time: Axis, language: Language) -> Iterator[str]:
     deepest = float(account.drawdown.max())
     depth = Axis(0.0, max(deepest, _MIN_DEPTH) * 100, DRAWDOWN_TOP, DRAWDOWN_BOTTOM)
     ticks = value_ticks(depth, 4)
     yield from _value_marks(depth, [Tick(t.value, f"{t.label}%") for t in ticks])
-    yield svg_text(LEFT, DRAWDOWN_TOP - 10, f"Drawdown, maximum {deepest:z.2%}")
+    yield svg_text(LEFT, DRAWDOWN_TOP - 10, _DRAWDOWN.write(language, deepest=deepest))
     x, y = _downsample(account.time, account.drawdown * 100, time, depth, _COLUMN)
     outline = _path(x, y)
     yield f'<path d="{outline}V{DRAWDOWN_TOP}H{x[0]}Z" fill="{_RED}" fill-opacity=".25"/>'

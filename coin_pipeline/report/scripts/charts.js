@@ -1,0 +1,441 @@
+"use strict";
+// The charts: price with trades, and the account with drawdown and rolling Sharpe ratio. They show the same time.
+
+const MAX_FILLS = 400; // more entries and exits in view would hide the candles
+const MAX_CONNECTIONS = 4000; // trades drawn per frame, so that panning stays smooth
+const MAX_STOP_STEPS = 4000;
+const LOG_SCALE_FROM = 10; // highest over lowest equity
+const LINE_COLOURS = ["line-1", "line-2", "line-3", "line-4", "line-5", "line-6"];
+const COLOURS = [...LINE_COLOURS, "paper", "muted", "line", "grid", "held", "gain", "loss", "loss-fill", "volume", "entry",
+                 "highlight", "stop-loss", "take-profit", "trailing-stop"];
+
+/** Return the custom properties that the charts use, by name, in the current theme. */
+function readPalette() {
+  const style = getComputedStyle(document.documentElement);
+  return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+}
+
+/** Points of a series; values that are not defined are left out. */
+function points(times, values) {
+  const result = [];
+  for (let i = 0; i < times.length; i++) if (!Number.isNaN(values[i])) result.push({ time: times[i], value: values[i] });
+  return result;
+}
+
+/** A chart and the sorted times of its bars. Subclasses have `main`, `items(index)` and `valueAt(index)`. */
+class View {
+  constructor(element, times) {
+    this.element = element;
+    this.legend = byId(`${element.id}-legend`);
+    this.times = times;
+    this.palette = readPalette();
+    this.chart = LightweightCharts.createChart(element, this.options());
+  }
+
+  options() {
+    const { paper, muted, line, grid } = this.palette;
+    return {
+      autoSize: true,
+      layout: {
+        attributionLogo: false, // it adds a style element, which the policy blocks; the footer has the notice and the link
+        background: { color: paper },
+        textColor: muted,
+        fontFamily: getComputedStyle(document.body).fontFamily,
+        panes: { separatorColor: line },
+      },
+      grid: { vertLines: { color: grid }, horzLines: { color: grid } },
+      crosshair: { mode: LightweightCharts.CrosshairMode.Normal },
+      rightPriceScale: { borderColor: line, minimumWidth: 76 }, // equal, so that the linked time axes are aligned
+      timeScale: { borderColor: line, timeVisible: true, secondsVisible: false, minBarSpacing: 0.001 },
+      handleScroll: { vertTouchDrag: false }, // a finger that moves up scrolls the page
+      localization: { locale: document.documentElement.lang, timeFormatter: shortTime },
+    };
+  }
+
+  /** Return the time at a fractional index of a bar. */
+  timeAt(index) {
+    const i = this.interval(Math.floor(index));
+    return this.times[i] + (index - i) * this.step(i);
+  }
+
+  /** Return the fractional index of a bar at a time; the inverse of `timeAt`. */
+  indexAt(time) {
+    const i = this.interval(countBelow(this.times, time) - 1);
+    return i + (time - this.times[i]) / this.step(i);
+  }
+
+  /** Return the nearest index of a bar that has a next one. */
+  interval(index) {
+    return clamp(index, 0, Math.max(this.times.length - 2, 0));
+  }
+
+  step(i) {
+    return this.times.length > 1 ? this.times[i + 1] - this.times[i] : DAY;
+  }
+
+  /** Return the index of the last bar that is not after a time. */
+  barAt(time) {
+    return Math.max(countBelow(this.times, time + 1) - 1, 0);
+  }
+
+  /** Return the times at both edges; null before the chart has a size. */
+  span() {
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    return range && [this.timeAt(range.from), this.timeAt(range.to)];
+  }
+
+  show([from, to]) {
+    this.chart.timeScale().setVisibleLogicalRange({ from: this.indexAt(from), to: this.indexAt(to) });
+  }
+
+  /** Write the values at a bar into the legend. */
+  describe(index) {
+    const items = this.items(index).map(([label, value, key]) => {
+      const item = make("span", {}, `${label} `, make("b", {}, value));
+      if (key) item.prepend(make("i", { className: `key-${key}` }));
+      return item;
+    });
+    this.legend.replaceChildren(make("span", {}, shortTime(this.times[index])), ...items);
+  }
+
+  addLine(key, options, pane) {
+    const base = { color: this.palette[key], lineWidth: 2, priceLineVisible: false, lastValueVisible: false };
+    return this.chart.addSeries(LightweightCharts.LineSeries, { ...base, ...options }, pane);
+  }
+}
+
+/** Equity against buying and holding, drawdown and rolling Sharpe ratio, in panes of one chart. */
+class AccountView extends View {
+  constructor(element, { curves, rolling_sharpe: sharpe }) {
+    const time = unpack(curves.time), sharpeTime = sharpe && unpack(sharpe.time);
+    super(element, sharpe ? Float64Array.from(new Set([...time, ...sharpeTime])).sort() : time);
+    const growth = (value) => change(value - 1);
+    this.columns = [
+      { label: "chart_held", key: "held", pane: 0, time, values: unpack(curves.buy_and_hold), format: growth },
+      { label: "chart_strategy", key: "line-1", pane: 0, time, values: unpack(curves.equity), format: growth },
+      { label: "chart_drawdown", key: "loss", pane: 1, time, values: unpack(curves.drawdown).map((depth) => -depth), format: change },
+      { label: "chart_sharpe", key: "line-2", pane: 2, time: sharpeTime, values: sharpe && unpack(sharpe.values), format: ratio },
+    ].filter(({ values }) => values);
+    this.main = this.columns.find(({ key }) => key === "line-1");
+    this.columns.forEach((column) => this.draw(column));
+    this.main.series.priceScale().applyOptions({ mode: this.scaleMode() });
+    this.chart.panes().forEach((pane, i) => pane.setStretchFactor(i ? 1 : 2.5));
+  }
+
+  draw(column) {
+    const priceFormat = { type: "custom", formatter: column.format, minMove: 0.0001 };
+    if (column.key === "loss") column.series = this.addDrawdown(priceFormat);
+    else column.series = this.addLine(column.key, { priceFormat, ...(column.key === "held" && { lineStyle: 2, lineWidth: 1 }) }, column.pane);
+    column.series.setData(points(column.time, column.values));
+  }
+
+  addDrawdown(priceFormat) {
+    const { loss, "loss-fill": fill } = this.palette;
+    const above = { topLineColor: loss, topFillColor1: "transparent", topFillColor2: "transparent" };
+    const below = { bottomLineColor: loss, bottomFillColor1: fill, bottomFillColor2: fill };
+    const options = { priceFormat, baseValue: { type: "price", price: 0 }, lineWidth: 1, priceLineVisible: false, lastValueVisible: false };
+    return this.chart.addSeries(LightweightCharts.BaselineSeries, { ...options, ...above, ...below }, 1);
+  }
+
+  scaleMode() {
+    const { Logarithmic, Normal } = LightweightCharts.PriceScaleMode;
+    const [low, high] = [Math.min, Math.max].map((pick) => this.main.values.reduce((a, b) => pick(a, b)));
+    return low > 0 && high > LOG_SCALE_FROM * low ? Logarithmic : Normal;
+  }
+
+  items(index) {
+    return this.columns.map(({ label, key, time, values, format }) => {
+      const row = countBelow(time, this.times[index] + 1) - 1;
+      return [text(label), row < 0 ? UNDEFINED : format(values[row]), key];
+    });
+  }
+
+  valueAt(index) {
+    return this.main.values[Math.max(countBelow(this.main.time, this.times[index] + 1) - 1, 0)];
+  }
+}
+
+/** Candles of a symbol with volume, trades, stops and the strategy's lines. */
+class PriceView extends View {
+  constructor(element, symbol, trades) {
+    super(element, unpack(symbol.candles.time));
+    this.candles = Object.fromEntries(["open", "high", "low", "close", "volume"].map((name) => [name, unpack(symbol.candles[name])]));
+    this.lines = symbol.lines.map((line, i) => {
+      const indicator = line.kind === "indicator";
+      const key = indicator ? LINE_COLOURS[i % LINE_COLOURS.length] : line.kind.replaceAll("_", "-");
+      return { ...line, values: unpack(line.values), indicator, key, label: indicator ? line.label : text(line.kind) };
+    });
+    const decimals = Math.ceil(Math.log10(symbol.candles.close.divisor ?? 1e4));
+    const { format } = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    this.priceFormat = { type: "custom", formatter: format, minMove: 10 ** -decimals };
+    this.main = { series: this.addCandles() };
+    if (this.candles.volume) this.addVolume();
+    this.addIndicators();
+    this.marks = new TradeMarks(this, trades);
+    this.main.series.attachPrimitive(this.marks);
+  }
+
+  /** Add hollow candles for rising prices and solid ones for falling prices. */
+  addCandles() {
+    const { gain, loss, paper } = this.palette, { open, high, low, close } = this.candles;
+    const up = { upColor: paper, borderUpColor: gain, wickUpColor: gain };
+    const down = { downColor: loss, borderDownColor: loss, wickDownColor: loss };
+    const options = { priceFormat: this.priceFormat, priceLineVisible: false, ...up, ...down };
+    const series = this.chart.addSeries(LightweightCharts.CandlestickSeries, options);
+    series.setData(Array.from(this.times, (time, i) => ({ time, open: open[i], high: high[i], low: low[i], close: close[i] })));
+    return series;
+  }
+
+  addVolume() {
+    const options = { color: this.palette.volume, priceScaleId: "volume", priceFormat: { type: "volume" },
+                      priceLineVisible: false, lastValueVisible: false };
+    const series = this.chart.addSeries(LightweightCharts.HistogramSeries, options);
+    series.setData(points(this.times, this.candles.volume));
+    series.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+  }
+
+  /** Add the strategy's lines on the price or in panes below; stops are drawn with the trades. */
+  addIndicators() {
+    let panes = 1;
+    for (const line of this.lines.filter(({ indicator }) => indicator)) {
+      const pane = line.pane === "own" ? panes++ : 0;
+      const options = { lineWidth: 1, ...(pane === 0 && { priceFormat: this.priceFormat }) };
+      this.addLine(line.key, options, pane).setData(points(this.times, line.values));
+    }
+    this.element.style.setProperty("--panes", panes - 1); // each makes the chart higher
+    this.chart.panes().forEach((pane, i) => pane.setStretchFactor(i ? 1 : 4));
+  }
+
+  items(index) {
+    const { open, high, low, close, volume } = this.candles;
+    const prices = [["chart_open", open], ["chart_high", high], ["chart_low", low], ["chart_close", close]];
+    const shown = this.lines.filter(({ indicator, values }) => indicator || !Number.isNaN(values[index]));
+    return [
+      ...prices.map(([label, values]) => [text(label), price(values[index])]),
+      ["", change(close[index] / open[index] - 1)],
+      ...(volume ? [[text("chart_volume"), price(volume[index])]] : []),
+      ...shown.map(({ label, values, key }) => [label, price(values[index]), key]),
+    ];
+  }
+
+  valueAt(index) {
+    return this.candles.close[index];
+  }
+}
+
+/** Trades of a symbol, their fills and stops on top of its candles: a primitive of Lightweight Charts. */
+class TradeMarks {
+  constructor(view, trades) {
+    this.view = view;
+    this.trades = trades;
+    this.note = byId("price-note");
+    this.selected = null;
+    const renderer = { draw: (target) => target.useMediaCoordinateSpace((scope) => this.draw(scope)) };
+    this.views = [{ zOrder: () => "top", renderer: () => renderer }];
+  }
+
+  attached({ requestUpdate }) {
+    this.requestUpdate = requestUpdate;
+  }
+
+  paneViews() {
+    return this.views;
+  }
+
+  /** Mark a trade, by its row; null for none. */
+  select(row) {
+    this.selected = row;
+    this.requestUpdate();
+  }
+
+  draw({ context, mediaSize }) {
+    const span = this.view.span();
+    if (!span) return;
+    const rows = this.trades.within(...span), every = Math.ceil(rows.length / MAX_CONNECTIONS);
+    const drawn = every > 1 ? rows.filter((_, i) => i % every === 0) : rows;
+    if (this.selected !== null) this.highlight(context, mediaSize.height);
+    this.drawStops(context, span);
+    this.connect(context, drawn);
+    if (rows.length <= MAX_FILLS) this.drawFills(context, rows);
+    const key = every > 1 ? "trades_sampled" : rows.length > MAX_FILLS ? "trades_dense" : "trades_in_view";
+    this.note.textContent = text(key, { count: count(rows.length), shown: count(drawn.length) });
+  }
+
+  x(time) {
+    return this.view.chart.timeScale().logicalToCoordinate(this.view.indexAt(time));
+  }
+
+  y(value) {
+    return this.view.main.series.priceToCoordinate(value);
+  }
+
+  /** Shade the selected trade from entry to exit. */
+  highlight(context, height) {
+    const { entry_time: entry, exit_time: exit } = this.trades.columns;
+    const left = this.x(entry[this.selected]), right = this.x(exit[this.selected]);
+    context.fillStyle = this.view.palette.highlight;
+    context.fillRect(left - 4, 0, right - left + 8, height);
+  }
+
+  /** Connect entries and exits: solid lines for gains, dashed ones for losses. */
+  connect(context, rows) {
+    const { entry_time, exit_time, entry_price, exit_price, net_return } = this.trades.columns;
+    for (const [key, dashes] of [["gain", []], ["loss", [4, 3]]]) {
+      context.beginPath();
+      for (const row of rows) {
+        if ((net_return[row] < 0) !== (key === "loss")) continue;
+        context.moveTo(this.x(entry_time[row]), this.y(entry_price[row]));
+        context.lineTo(this.x(exit_time[row]), this.y(exit_price[row]));
+      }
+      context.strokeStyle = this.view.palette[key];
+      context.lineWidth = 1.5;
+      context.setLineDash(dashes);
+      context.stroke();
+    }
+    context.setLineDash([]);
+  }
+
+  /** Mark entries from below and exits from above with triangles that touch the price. */
+  drawFills(context, rows) {
+    const { entry_time, exit_time, entry_price, exit_price, net_return, open_at_end } = this.trades.columns;
+    const { entry, gain, loss } = this.view.palette;
+    for (const row of rows) {
+      this.drawTriangle(context, this.x(entry_time[row]), this.y(entry_price[row]), 1, entry);
+      if (open_at_end[row]) continue;
+      this.drawTriangle(context, this.x(exit_time[row]), this.y(exit_price[row]), -1, net_return[row] < 0 ? loss : gain);
+    }
+  }
+
+  drawTriangle(context, x, y, direction, fill) {
+    context.beginPath();
+    context.moveTo(x, y + 2 * direction);
+    context.lineTo(x - 5, y + 11 * direction);
+    context.lineTo(x + 5, y + 11 * direction);
+    context.closePath();
+    context.fillStyle = fill;
+    context.fill();
+    context.strokeStyle = this.view.palette.paper;
+    context.lineWidth = 1;
+    context.stroke();
+  }
+
+  /** Draw the levels of stops as steps, one per candle with an open position. */
+  drawStops(context, [from, to]) {
+    const scale = this.view.chart.timeScale(), first = this.view.barAt(from), last = this.view.barAt(to);
+    if (last - first > MAX_STOP_STEPS) return;
+    const half = scale.options().barSpacing / 2;
+    for (const { key, values } of this.view.lines.filter(({ indicator }) => !indicator)) {
+      context.beginPath();
+      for (let i = first; i <= last; i++) {
+        if (Number.isNaN(values[i])) continue;
+        const x = scale.logicalToCoordinate(i), y = this.y(values[i]);
+        context.moveTo(x - half, y);
+        context.lineTo(x + half, y);
+      }
+      context.strokeStyle = this.view.palette[key];
+      context.lineWidth = 2;
+      context.stroke();
+    }
+  }
+}
+
+/** The trades of one symbol, in order of entry. */
+class SymbolTrades {
+  constructor(columns, number) {
+    this.columns = columns;
+    this.rows = [];
+    for (let i = 0; i < columns.length; i++) if (columns.symbol[i] === number) this.rows.push(i);
+    this.entered = Float64Array.from(this.rows, (row) => columns.entry_time[row]);
+    this.longest = this.rows.reduce((most, row) => Math.max(most, columns.exit_time[row] - columns.entry_time[row]), 0);
+  }
+
+  /** Return the rows of the trades that were open at some time of a range. */
+  within(from, to) {
+    const first = countBelow(this.entered, from - this.longest);
+    return this.rows.slice(first, countBelow(this.entered, to + 1)).filter((row) => this.columns.exit_time[row] >= from);
+  }
+}
+
+/** Views by the ID of their element that show the same time; the one that the user moves leads. */
+class LinkedViews {
+  constructor(ids) {
+    this.views = new Map();
+    this.leader = null;
+    for (const id of ids) {
+      for (const event of ["pointerenter", "pointerdown", "focus"]) byId(id).addEventListener(event, () => { this.leader = id; });
+      byId(id).addEventListener("keydown", (event) => this.press(event));
+    }
+  }
+
+  get(id) {
+    return this.views.get(id);
+  }
+
+  get all() {
+    return [...this.views.values()];
+  }
+
+  /** Replace a view. */
+  set(id, view) {
+    this.remove(id);
+    this.views.set(id, view);
+    view.chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.follow(id));
+    view.chart.subscribeCrosshairMove(({ logical, point }) => this.point(id, point && logical));
+    view.describe(view.times.length - 1);
+  }
+
+  remove(id) {
+    this.views.get(id)?.chart.remove();
+    this.views.delete(id);
+  }
+
+  /** Let the other views show what the leader shows. */
+  follow(id) {
+    const span = this.leader === id && this.views.get(id).span();
+    if (!span) return;
+    for (const [other, view] of this.views) if (other !== id) view.show(span);
+  }
+
+  /** Describe the bar below the pointer in all legends and move the other crosshairs; without a pointer, the last bar. */
+  point(id, logical) {
+    if (this.leader !== id) return;
+    const { times } = this.views.get(id), away = logical === undefined;
+    const time = away ? Infinity : times[clamp(logical, 0, times.length - 1)];
+    for (const [other, view] of this.views) {
+      const index = view.barAt(time);
+      view.describe(index);
+      if (other === id) continue;
+      if (away) view.chart.clearCrosshairPosition();
+      else view.chart.setCrosshairPosition(view.valueAt(index), view.times[index], view.main.series);
+    }
+  }
+
+  /** Show a span of time in all views. */
+  show(span) {
+    this.leader = null;
+    for (const view of this.all) view.show(span);
+  }
+
+  /** Return the span of the data. */
+  extent() {
+    return [Math.min(...this.all.map(({ times }) => times[0])), Math.max(...this.all.map(({ times }) => times.at(-1)))];
+  }
+
+  /** Move and zoom with the keyboard. */
+  press(event) {
+    const span = this.views.get(event.currentTarget.id).span(), width = span[1] - span[0];
+    const [first, last] = this.extent();
+    const moved = {
+      ArrowLeft: () => [span[0] - width / 10, span[1] - width / 10],
+      ArrowRight: () => [span[0] + width / 10, span[1] + width / 10],
+      "+": () => [span[0] + width / 6, span[1] - width / 6],
+      "-": () => [span[0] - width / 4, span[1] + width / 4],
+      Home: () => [first, first + width],
+      End: () => [last - width, last],
+      0: () => [first, last],
+    }[event.key === "=" ? "+" : event.key];
+    if (!moved || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    this.show(moved());
+  }
+}

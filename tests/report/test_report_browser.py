@@ -1,0 +1,316 @@
+"""The backtest report in Chromium: charts, trades, themes, phones, hostile texts and accessibility."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+
+from coin_pipeline.languages import Language
+from coin_pipeline.report.backtest_page import render_backtest_page
+from coin_pipeline.report.payload import Analysis, ReportData
+from tests.browser import HOSTILE_TEXTS, axe_findings, opened_browser, requires_chromium
+from tests.report.documents import curve, part, walk
+from tests.report.report_data import analysis, line, report_data, report_document, symbol_data
+
+pytestmark = requires_chromium
+Opener = Callable[..., "Report"]
+LEGEND = "document.getElementById('price-chart-legend').textContent"
+SCRIPTS = 7
+"""Scripts of a page, and its data."""
+NOTE = "document.getElementById('price-note').textContent"
+
+
+class Report:
+    """A report in a page of its own, with what went wrong in it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.problems: list[str] = []
+        page.on("console", lambda message: self.problems.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("dialog", lambda dialog: self.problems.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: self.note_request(request.url))
+
+    def note_request(self, url: str) -> None:
+        """Take a request for anything but the file as a problem."""
+        if not url.startswith(("file:", "blob:")):
+            self.problems.append(f"request: {url}")
+
+    def text(self, selector: str) -> str:
+        """Return the text of an element."""
+        return self.page.locator(selector).inner_text()
+
+    def first_trades(self) -> list[str]:
+        """Return the numbers of the first trades in the table."""
+        return self.page.locator("#trades-body td:first-child button").all_inner_texts()[:3]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Yield a browser for all tests of this module."""
+    with opened_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_report(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
+    """Yield a function that opens a report from a file, and waits until its charts are drawn."""
+    context = browser.new_context()
+    opened: list[Report] = []
+
+    def start(
+        data: ReportData | None = None,
+        document: dict[str, Any] | None = None,
+        facts: Analysis | None = None,
+        language: Language = "en",
+        size: tuple[int, int] = (1400, 900),
+        **options: Any,  # noqa: ANN401 - those of playwright
+    ) -> Report:
+        data = data or report_data()
+        content = document or report_document(len(data["names"]))
+        equity = curve(walk(2, 40), walk(3, 40))
+        html = render_backtest_page(
+            content, {"equity": equity}, data, facts or analysis(len(content["symbols"])), language
+        )
+        file = tmp_path / "report.html"
+        file.write_text(html, "utf-8")
+        report = Report(context.new_page())
+        opened.append(report)
+        report.page.set_viewport_size({"width": size[0], "height": size[1]})
+        report.page.emulate_media(**options)
+        report.page.goto(file.as_uri())
+        report.page.wait_for_selector("html[data-ready]", state="attached")
+        return report
+
+    yield start
+    context.close()
+    assert [problem for report in opened for problem in report.problems] == []
+
+
+@pytest.mark.parametrize(
+    ("bars", "trades", "symbols"), [(1, 0, 1), (2, 1, 1), (400, 0, 1), (400, 1, 1), (400, 50_000, 1), (60, 1000, 500)]
+)
+def test_any_number_of_bars_trades_and_symbols(open_report: Opener, bars: int, trades: int, symbols: int) -> None:
+    """Charts are drawn, all trades are counted, and nothing but the file is loaded."""
+    report = open_report(report_data(bars, trades, symbols))
+    assert report.page.locator("#account-chart canvas").count() > 0
+    assert report.page.locator("#price-chart canvas").count() > 0
+    if trades:
+        assert report.text("#trades-count") == f"{trades:,} of {trades:,} trades"
+    assert report.page.locator("#trades-body tr").count() < 60
+
+
+def test_legend_shows_the_bar_below_the_pointer_in_both_charts(open_report: Opener) -> None:
+    """Both charts describe the same bar, and the last one again when the pointer leaves."""
+    report = open_report(report_data())
+    last = report.text("#price-chart-legend span:first-child")
+    report.page.hover("#price-chart", position={"x": 300, "y": 150})
+    report.page.wait_for_function(
+        "(last) => !document.getElementById('price-chart-legend').textContent.startsWith(last)", arg=last
+    )
+    pointed = report.text("#price-chart-legend span:first-child")
+    assert report.text("#account-chart-legend span:first-child") == pointed < last
+    report.page.mouse.move(5, 5)
+    report.page.wait_for_function(
+        "(last) => document.getElementById('price-chart-legend').textContent.startsWith(last)", arg=last
+    )
+
+
+def test_charts_zoom_together(open_report: Opener) -> None:
+    """The wheel zooms one chart, the other follows; a button shows everything again."""
+    report = open_report(report_data(400, 100))
+    everything = report.text("#price-note")
+    assert everything == "Trades in view: 100"
+    report.page.hover("#account-chart", position={"x": 500, "y": 100})
+    for _ in range(4):
+        report.page.mouse.wheel(0, -400)
+    report.page.wait_for_function(f"{NOTE} !== '{everything}'")
+    report.page.get_by_role("button", name="All", exact=True).click()
+    report.page.wait_for_function(f"{NOTE} === '{everything}'")
+
+
+def test_keyboard_zooms_and_moves(open_report: Opener) -> None:
+    """The charts can be used without a pointer."""
+    report = open_report(report_data(400, 100))
+    report.page.focus("#price-chart")
+    for key in ("+", "+", "+", "+", "ArrowRight"):
+        report.page.keyboard.press(key)
+    report.page.wait_for_function(f"{NOTE} !== 'Trades in view: 100'")
+    report.page.keyboard.press("0")
+    report.page.wait_for_function(f"{NOTE} === 'Trades in view: 100'")
+
+
+def test_ranges_fit_the_data(open_report: Opener) -> None:
+    """Ranges that exceed the data or show too few bars are not offered."""
+    report = open_report(report_data(200))
+    assert report.page.locator("#spans button").all_inner_texts() == ["1 mo", "3 mo", "All"]
+
+
+def test_strategy_lines_are_in_the_legend(open_report: Opener) -> None:
+    """An indicator has its value; one in a pane of its own makes the chart higher."""
+    plain = open_report().page.locator("#price-chart").bounding_box()
+    symbol = symbol_data(lines=[line("ema 12", pane="price"), line("rsi")])
+    report = open_report({**report_data(), "symbols": [symbol]})
+    assert "ema 12 49" in report.text("#price-chart-legend")
+    assert "rsi 49" in report.text("#price-chart-legend")
+    higher = report.page.locator("#price-chart").bounding_box()
+    assert plain is not None
+    assert higher is not None
+    assert higher["height"] == plain["height"] + 110
+
+
+def test_symbol_without_candles_states_why(open_report: Opener) -> None:
+    """The reason takes the place of the chart, which returns with the next symbol."""
+    data = report_data(symbols=2)
+    data["symbols"][1] |= {"candles": None, "no_candles": "The candles changed since."}
+    report = open_report(data)
+    report.page.select_option("#symbol", "C1_KRW")
+    assert report.text("#price-note") == "The candles changed since."
+    assert not report.page.is_visible("#price-chart")
+    report.page.select_option("#symbol", "BTC_KRW")
+    report.page.wait_for_selector("#price-chart canvas")
+
+
+def test_trades_are_sorted_and_filtered(open_report: Opener) -> None:
+    """Headers sort, both ways; filters of outcome, reason and symbol combine."""
+    report = open_report(report_data(400, 100, 2))
+    page = report.page
+    page.get_by_role("button", name="Entry price").click()
+    page.get_by_role("button", name="Entry price").click()
+    assert report.first_trades() == ["100", "99", "98"]
+    assert page.get_attribute("#trade-entry_price", "aria-sort") == "descending"
+    page.select_option("[name=outcome]", "loss")
+    page.select_option("[name=reason]", label="stop loss")
+    assert report.text("#trades-count") == "16 of 100 trades"
+    page.select_option("[name=symbol]", label="BTC_KRW")
+    assert report.text("#trades-count") == "0 of 100 trades"
+
+
+def test_scrolling_shows_later_trades(open_report: Opener) -> None:
+    """The last of 50,000 trades appears at the end of the table, which has few rows all the time."""
+    report = open_report(report_data(400, 50_000))
+    report.page.evaluate("document.getElementById('trades-box').scrollTop = 1e9")
+    report.page.wait_for_selector("#trades-body button:text-is('50,000')")
+    assert report.page.locator("#trades-body tr").count() < 60
+    assert report.page.get_attribute("#trades-table", "aria-rowcount") == "50001"
+
+
+def test_trade_is_shown_in_the_chart(open_report: Opener) -> None:
+    """The number of a trade selects its symbol and zooms to it."""
+    report = open_report(report_data(400, 100, 2))
+    report.page.get_by_role("button", name="Show in the chart: 2", exact=True).click()
+    assert report.page.input_value("#symbol") == "C1_KRW"
+    report.page.wait_for_function("/in view: ([1-9]|1\\d)$/.test(document.getElementById('price-note').textContent)")
+
+
+def test_trades_are_downloaded_as_csv(open_report: Opener, tmp_path: Path) -> None:
+    """The file has the trades of the table in its order, with times in ISO 8601."""
+    report = open_report(report_data(400, 4))
+    report.page.select_option("[name=outcome]", "gain")
+    with report.page.expect_download() as download:
+        report.page.click("#trades-csv")
+    assert download.value.suggested_filename == "trades-20240101_000000_abcd1234.csv"
+    file = tmp_path / "trades.csv"
+    download.value.save_as(file)
+    rows = list(csv.DictReader(file.read_text("utf-8").splitlines()))
+    assert [row["entry_time"] for row in rows] == ["2024-01-01T00:00:00Z", "2024-07-18T00:00:00Z"]
+    assert [float(row["return_pct"]) for row in rows] == [0.02, 0.02]
+    assert rows[0]["exit_reason"] == "signal"
+
+
+def test_command_is_copied_or_selected(open_report: Opener) -> None:
+    """The button reports what it did."""
+    report = open_report()
+    report.page.click("#copy-replay")
+    report.page.wait_for_function("document.getElementById('replay-status').textContent !== ''")
+    assert report.text("#replay-status") in {"Copied.", "Selected; copy it with the keyboard."}
+
+
+def test_theme_changes_without_reloading(open_report: Opener) -> None:
+    """The charts take the colours of the dark theme, and keep what they show."""
+    report = open_report(report_data(400, 100))
+    corner = "document.querySelector('#price-chart canvas').getContext('2d').getImageData(3, 3, 1, 1).data[0]"
+    assert report.page.evaluate(corner) > 200
+    report.page.emulate_media(color_scheme="dark")
+    report.page.wait_for_function(f"{corner} < 60")
+    assert report.text("#price-note") == "Trades in view: 100"
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_page_fits_the_screen(open_report: Opener, width: int) -> None:
+    """Nothing is cut off or scrolls sideways, except tables in their own boxes; charts follow its size."""
+    report = open_report(report_data(400, 100, 3), size=(width, 800))
+    assert report.page.evaluate("document.documentElement.scrollWidth") == width
+    report.page.set_viewport_size({"width": 600, "height": 800})
+    report.page.wait_for_function("document.querySelector('#account-chart table').clientWidth <= 600")
+
+
+def test_hostile_texts_are_inert(open_report: Opener) -> None:
+    """Wherever a text of a user is shown, it is shown as it is: no dialog, no request, no new element."""
+    together = "".join(HOSTILE_TEXTS)
+    data = report_data(60, 20, 2, run_id=together, names=[together, "BTC_KRW"])
+    data["symbols"] = [{**symbol_data(together, 60, [line(text, 60, "price") for text in HOSTILE_TEXTS]), "trades": 9}]
+    content = report_document(2, strategy=together, description=together, params={text: text for text in HOSTILE_TEXTS})
+    content["symbols"][0] |= {"symbol": together, "checks": [{"name": "candles", "passed": False, "detail": together}]}
+    content |= {"warnings": [*HOSTILE_TEXTS]}
+    content["fingerprint"]["versions"] = {together: together}
+    content["metadata"]["execution_host"] = together
+    facts = analysis(2, replay_command=together)
+    facts["coverage"][0]["symbol"] = together
+    report = open_report(data, content, facts)
+    assert report.page.text_content("h1") == together
+    assert report.page.locator(".warnings li").all_text_contents() == [*HOSTILE_TEXTS]
+    legend = report.page.locator("#price-chart-legend").text_content() or ""
+    assert all(text in legend for text in HOSTILE_TEXTS)
+    assert report.page.locator("script").count() == SCRIPTS
+    assert report.page.locator("img, iframe, object, embed, base, math, [onerror], [onload]").count() == 0
+
+
+@pytest.mark.parametrize(("scheme", "language"), [("light", "en"), ("dark", "ko")])
+def test_page_is_accessible(open_report: Opener, scheme: str, language: Language) -> None:
+    """The checks of axe find nothing serious."""
+    symbols = [symbol_data(name, lines=[line("rsi")]) for name in ("BTC_KRW", "C1_KRW")]
+    content = report_document(2, warnings=["it hardly traded"])
+    content["symbols"].append(part("C2_KRW", checks=[{"name": "candles", "passed": False, "detail": "no"}]))
+    data = {**report_data(400, 100, 3), "symbols": symbols}
+    report = open_report(data, content, language=language, color_scheme=scheme)
+    assert axe_findings(report.page) == []
+
+
+def test_page_without_scripts_shows_the_picture(browser: Browser, tmp_path: Path) -> None:
+    """The equity curve and all tables but that of the trades need no scripts."""
+    equity = curve(walk(2, 40), np.ones(40))
+    html = render_backtest_page(report_document(), {"equity": equity}, report_data(), analysis(), "en")
+    (tmp_path / "report.html").write_text(html, "utf-8")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    assert page.locator(".picture svg").is_visible()
+    assert page.locator("#drawdowns table").is_visible()
+    assert not page.locator("#account-chart").is_visible()
+    context.close()
+
+
+def test_print_has_the_picture_and_the_trades(open_report: Opener) -> None:
+    """Paper shows no controls, and rows of trades beyond those in view."""
+    report = open_report(report_data(400, 300))
+    report.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    report.page.emulate_media(media="print")
+    assert report.page.locator(".picture svg").is_visible()
+    assert not report.page.locator("#trades-csv").is_visible()
+    assert report.page.locator("#trades-body tr:visible").count() == 300
+
+
+def test_damaged_data_is_reported(open_report: Opener, tmp_path: Path) -> None:
+    """A file that was cut short shows the picture and the reason."""
+    report = open_report()
+    file = tmp_path / "report.html"
+    html = file.read_text("utf-8")
+    file.write_text(html.replace('{"gzip": "', '{"gzip": "AAAA'), "utf-8")
+    report.page.goto(file.as_uri())
+    report.page.wait_for_selector("#problem:visible")
+    assert report.page.locator(".picture svg").is_visible()
