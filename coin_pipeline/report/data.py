@@ -1,0 +1,141 @@
+"""The data of a report's charts and of its table of trades, from the tables of a result and the stored candles."""
+
+import numpy as np
+import pyarrow as pa
+
+from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.markets import common_quote
+from coin_pipeline.backtest.portfolio import Curve
+from coin_pipeline.backtest.tables import Tables
+from coin_pipeline.candles.timeframe import SECOND_NS, parse_timeframe
+from coin_pipeline.engine.bars import Ints
+from coin_pipeline.report.analysis import account_curve
+from coin_pipeline.report.chart import ChartInputs, symbol_data
+from coin_pipeline.report.packing import FRACTION_DECIMALS, decimals_of, decimals_of_largest, extreme_rows, pack
+from coin_pipeline.report.payload import Curves, ReportData, RollingSharpe, SymbolData, Trades
+from coin_pipeline.report.statistics import Daily, rolling_sharpe
+
+MAX_TRADES = 50_000
+"""Trades in the table of a report."""
+MAX_CHARTS = 40
+"""Symbols with a price chart."""
+_MAX_NUMBERS = 540_000
+"""Numbers of trades and candles in a report, which keep it below 1.5 MB."""
+_NUMBERS_PER_TRADE, _NUMBERS_PER_CANDLE = 9, 6
+_MIN_CANDLES, _MAX_CANDLES = 500, 50_000
+_CURVE_BUCKETS = 600
+_SHARPE_WINDOWS = (180, 90, 30)
+"""Days of the rolling Sharpe ratio: the first that fits twice into the range."""
+_AMOUNT_DIGITS = 7
+_DEFAULT_INPUTS = ChartInputs()
+
+
+def report_data(
+    document: Json, tables: Tables, inputs: ChartInputs = _DEFAULT_INPUTS, account: Curve | None = None
+) -> ReportData:
+    """Return the data of a report, downsampled as far as its size requires.
+
+    Args:
+        document: Result document of schema 1.2.0.
+        tables: Tables of the same result; the equity has at least one row.
+        inputs: Candles, indicators and the language.
+        account: `account_curve` of the tables, if the caller has it.
+    """
+    account = account_curve(tables) if account is None else account
+    names = [part["symbol"] for part in document["symbols"]]
+    trades = _by_entry(tables["trades"])
+    symbol = _symbol_codes(trades, names)
+    return {
+        "run_id": document["run_id"],
+        "bar_seconds": parse_timeframe(document["timeframe"]).ns // SECOND_NS,
+        "quote": common_quote(names),
+        "names": names,
+        "curves": _curves(account),
+        "rolling_sharpe": _rolling_sharpe(account),
+        "symbols": _charts(document, trades, symbol, inputs),
+        "symbols_left_out": max(len(names) - MAX_CHARTS, 0),
+        "trades": _trades(trades[:MAX_TRADES], symbol[:MAX_TRADES], len(trades)),
+    }
+
+
+def _by_entry(trades: pa.Table) -> pa.Table:
+    """Return trades in order of entry."""
+    return trades.take(np.argsort(trades["entry_time"].cast(pa.int64()).to_numpy(), kind="stable"))
+
+
+def _symbol_codes(trades: pa.Table, names: list[str]) -> Ints:
+    """Return the index of each trade's symbol in a list of names, shape (trades,)."""
+    column = trades["symbol"].unify_dictionaries().combine_chunks()
+    number = {name: index for index, name in enumerate(names)}
+    codes = np.array([number[name] for name in column.dictionary.to_pylist()], np.int64)
+    symbol: Ints = codes[column.indices.to_numpy()]
+    return symbol
+
+
+def _charts(document: Json, trades: pa.Table, symbol: Ints, inputs: ChartInputs) -> list[SymbolData]:
+    """Return the charts of the symbols with most trades, those with most first."""
+    names = [part["symbol"] for part in document["symbols"]]
+    most = np.argsort(-np.bincount(symbol, minlength=len(names)), kind="stable")[:MAX_CHARTS].tolist()
+    stops = sum(stop is not None for stop in document["stops"].values())
+    per_candle = _NUMBERS_PER_CANDLE + stops + max(map(len, inputs.indicators.values()), default=0)
+    room = _MAX_NUMBERS - _NUMBERS_PER_TRADE * min(len(trades), MAX_TRADES)
+    limit = min(max(room // (per_candle * len(most)), _MIN_CANDLES), _MAX_CANDLES)
+    return [
+        symbol_data(document, names[code], trades.take(np.flatnonzero(symbol == code)), inputs, limit) for code in most
+    ]
+
+
+def _curves(account: Curve) -> Curves:
+    held = account.buy_and_hold
+    is_known = not np.isnan(held).any()
+    shapes = [account.equity, account.drawdown, *([held] if is_known else [])]
+    total = len(account.time)
+    kept = extreme_rows(total, _CURVE_BUCKETS, shapes)
+    rows = np.arange(total) if kept is None else kept
+    return {
+        "name": account.name,
+        "time": pack(account.time[rows] // SECOND_NS),
+        "equity": pack(account.equity[rows], FRACTION_DECIMALS),
+        "drawdown": pack(account.drawdown[rows], FRACTION_DECIMALS),
+        "buy_and_hold": pack(held[rows], FRACTION_DECIMALS) if is_known else None,
+        "thinned": None if kept is None else {"rows": len(rows), "total": total},
+    }
+
+
+def _rolling_sharpe(account: Curve) -> RollingSharpe | None:
+    daily = Daily.of(account.time, account.equity, account.buy_and_hold)
+    window = next((days for days in _SHARPE_WINDOWS if len(daily.day) >= 2 * days), None)
+    if window is None:
+        return None
+    time, rows = np.unique(daily.last_bar, return_index=True)  # days without a bar have the one before
+    ratio = rolling_sharpe(daily.returns, window)[rows]
+    return {"window_days": window, "time": pack(time // SECOND_NS), "values": pack(ratio, FRACTION_DECIMALS)}
+
+
+def _trades(trades: pa.Table, symbol: Ints, total: int) -> Trades:
+    """Return trades by column; see `Trades`."""
+    entry_price, exit_price, net_return, spent, bars_held, open_at_end = (
+        trades[name].to_numpy().astype(float)
+        for name in ("entry_price", "exit_price", "return_pct", "spent", "bars_held", "open_at_end")
+    )
+    decimals, profit = decimals_of(entry_price, exit_price), net_return * spent
+    reason = trades["exit_reason"].unify_dictionaries().combine_chunks()
+    return {
+        "total": total,
+        "symbol": pack(symbol),
+        "entry_time": pack(_seconds(trades["entry_time"])),
+        "exit_time": pack(_seconds(trades["exit_time"])),
+        "entry_price": pack(entry_price, decimals),
+        "exit_price": pack(exit_price, decimals),
+        "net_return": pack(net_return, FRACTION_DECIMALS),
+        "profit": None if np.isnan(spent).all() else pack(profit, decimals_of_largest(profit, _AMOUNT_DIGITS)),
+        "bars_held": pack(bars_held),
+        "reason": pack(reason.indices.to_numpy().astype(np.int64)),
+        "reasons": reason.dictionary.to_pylist(),
+        "open_at_end": pack(open_at_end),
+    }
+
+
+def _seconds(times: pa.ChunkedArray) -> Ints:
+    seconds: Ints = times.cast(pa.int64()).to_numpy() // SECOND_NS
+    return seconds
