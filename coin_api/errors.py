@@ -88,6 +88,7 @@ class TaskWithoutResult(errors.NotFound):
     """A known task has no result, or none yet."""
 
     def __init__(self, task: Task, status_url: str) -> None:
+        self.task = task
         reason = f": {task.error}" if task.error else ""
         super().__init__(f"task {task.task_id} is {task.status}{reason}; see {status_url}")
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from coin_api.pages import texts
+from coin_api.pages import texts, texts_candles, texts_trading
 from coin_pipeline.languages import Text
 
 
@@ -13,5 +13,10 @@ class NavigationItem(NamedTuple):
     text: Text
 
 
-NAVIGATION = (NavigationItem("/app/history", texts.HISTORY),)
+NAVIGATION = (
+    NavigationItem("/app/history", texts.HISTORY),
+    NavigationItem("/app/candles", texts_candles.TITLE),
+    NavigationItem("/app/positions", texts_trading.POSITIONS),
+    NavigationItem("/app/forward-tests", texts_trading.FORWARD),
+)
 """The links in order; the page below whose path a page is, is marked as the current one."""

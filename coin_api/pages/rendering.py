@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader
 
 import coin_pipeline
 from coin_api.pages import texts
+from coin_api.pages.formats import FORMATS
 from coin_api.pages.language import COOKIE, LANGUAGES, QUERY, chosen_language, language_of
 from coin_api.pages.navigation import NAVIGATION
 from coin_pipeline.languages import Language, Text
@@ -36,7 +37,7 @@ def environment() -> Environment:
         "languages": LANGUAGES,
         "version": coin_pipeline.__version__,
     }
-    pages.filters = {**pages.filters, "seoul_minute": _seoul_minute}
+    pages.filters = {**pages.filters, **FORMATS, "seoul_minute": _seoul_minute}
     return pages
 
 

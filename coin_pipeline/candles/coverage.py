@@ -75,14 +75,12 @@ class Coverage:
     @property
     def known_ratio(self) -> float:
         """Candles present or known not to exist, as a fraction of the expected ones; 1.0 for an empty range."""
-        return 1 - self.not_fetched / self.expected if self.expected else 1.0
+        return _known_ratio(self.expected, self.not_fetched)
 
     @property
     def verdict(self) -> CoverageVerdict:
         """Whether all candles are known, at least `MIN_KNOWN_RATIO` of them, or fewer."""
-        if not self.not_fetched:
-            return "complete"
-        return "gaps" if self.known_ratio >= MIN_KNOWN_RATIO else "insufficient"
+        return coverage_verdict(self.expected, self.not_fetched)
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -92,6 +90,22 @@ class Coverage:
     def list_gaps(self, edges: _Edges) -> tuple[Gap, ...]:
         """Return a selection of `edges` or `unfetched` as gaps; there can be hundreds of thousands."""
         return tuple(Gap(start, end, (end - start) // self.step) for start, end in edges.tolist())
+
+
+def coverage_verdict(expected: int, not_fetched: int) -> CoverageVerdict:
+    """Return whether all candles are known, at least `MIN_KNOWN_RATIO` of them, or fewer.
+
+    Args:
+        expected: Candles of a range without gaps.
+        not_fetched: Missing candles that were never fetched.
+    """
+    if not not_fetched:
+        return "complete"
+    return "gaps" if _known_ratio(expected, not_fetched) >= MIN_KNOWN_RATIO else "insufficient"
+
+
+def _known_ratio(expected: int, not_fetched: int) -> float:
+    return 1 - not_fetched / expected if expected else 1.0
 
 
 def coverage(

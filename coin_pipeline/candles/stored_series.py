@@ -45,9 +45,14 @@ class StoredCandles:
         return first, last + self.timeframe.ns
 
     @property
+    def slots(self) -> int:
+        """Candles of a gapless series from the first to the last."""
+        return 1 + (self.last - self.first) // timedelta(microseconds=self.timeframe.ns // 1000)
+
+    @property
     def present_ratio(self) -> float:
-        """Stored candles as a fraction of a gapless series from the first to the last."""
-        return self.rows / (1 + (self.last - self.first) // timedelta(microseconds=self.timeframe.ns // 1000))
+        """Stored candles as a fraction of a gapless series."""
+        return self.rows / self.slots
 
 
 @dataclass(frozen=True, slots=True)

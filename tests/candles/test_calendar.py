@@ -45,6 +45,11 @@ def test_missing_candles_are_split_by_whether_they_were_fetched(catalog: CandleC
     assert (missing, not_fetched, calendar.gaps[0].kind) == (10, 6, "partly_fetched")
 
 
+def test_a_year_of_which_only_the_last_close_is_part_is_left_out(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """The candle of December 31st closes at 9:00 on New Year's Day in Seoul."""
+    assert {month.year for month in store(catalog, daily, 31, slice(0), []).months} == {2023}
+
+
 def test_a_gap_across_the_new_year_is_one_gap(catalog: CandleCatalog, daily: Timeframe) -> None:
     """Candles are stored by year, gaps are not."""
     calendar = store(catalog, daily, 90, slice(21, 41), [])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from coin_pipeline.candles.audit.days import DayCounter
 from coin_pipeline.candles.audit.raw_files import common_phase, provenance_of, stored_files
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.coverage import Coverage
+from coin_pipeline.candles.coverage import Coverage, CoverageVerdict, coverage_verdict
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.validation import sorted_unique
@@ -42,6 +42,11 @@ class MonthCoverage(NamedTuple):
     def expected(self) -> int:
         """Candles of a series without gaps."""
         return self.present + self.no_trade + self.not_fetched
+
+    @property
+    def state(self) -> CoverageVerdict | None:
+        """Verdict on its candles, as for the range of a backtest; None outside of the series."""
+        return coverage_verdict(self.expected, self.not_fetched) if self.expected else None
 
 
 class SeriesGap(NamedTuple):
@@ -128,14 +133,16 @@ def coverage_calendar(catalog: CandleCatalog, symbol: str, timeframe: Timeframe)
 def _by_month(counter: DayCounter) -> tuple[MonthCoverage, ...]:
     """Return the sums of the days of each month, for whole years."""
     days = np.datetime64(counter.first_day, "D") + np.arange(len(counter.days))
-    first, last = days[0].astype("datetime64[Y]"), days[-1].astype("datetime64[Y]")
+    known = counter.days.any(axis=1)  # the last candle may close on a day without candles
+    counted = days[known]
+    first, last = counted[0].astype("datetime64[Y]"), counted[-1].astype("datetime64[Y]")
     months = np.arange(first.astype("datetime64[M]"), (last + 1).astype("datetime64[M]"))
     sums = np.zeros((len(months), 3), np.int64)
-    np.add.at(sums, (days.astype("datetime64[M]") - months[0]).astype(np.int64), counter.days)
+    np.add.at(sums, (counted.astype("datetime64[M]") - months[0]).astype(np.int64), counter.days[known])
     years = (1970 + months.astype("datetime64[Y]").astype(np.int64)).tolist()
     return tuple(
-        MonthCoverage(year, 1 + index % 12, *row)
-        for index, (year, row) in enumerate(zip(years, sums.tolist(), strict=True))
+        MonthCoverage(year, 1 + number % 12, *row)
+        for number, (year, row) in enumerate(zip(years, sums.tolist(), strict=True))
     )
 
 

@@ -1,0 +1,55 @@
+"""Pages of the candle inventory, and of one series with its coverage calendar."""
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from coin_api.candles import UPLOAD_SUFFIXES
+from coin_api.deps import CatalogDep
+from coin_api.pages import texts_candles as texts
+from coin_api.pages.candle_views import axis_of, calendar_years, floor_percent, series_bars
+from coin_api.pages.language import language_of
+from coin_api.pages.rendering import render_page
+from coin_api.pages.routing import page_router
+from coin_api.threads import without_database
+from coin_pipeline.candles.audit.calendar import coverage_calendar
+from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_timeframe
+
+router = page_router()
+MEDIA_TYPES = {suffix: media_type for media_type, suffix in reversed([*UPLOAD_SUFFIXES.items()])}
+"""Content-Type of each suffix; the first media type of several."""
+
+
+@router.get("/candles")
+@without_database
+def inventory(request: Request, catalog: CatalogDep) -> HTMLResponse:
+    """List the stored series on a common time axis, with forms to fetch and upload candles."""
+    series, broken = catalog.inventory()
+    language = language_of(request)
+    return render_page(
+        request,
+        "candles.html.j2",
+        texts=texts,
+        axis=axis_of(series),
+        bars=series_bars(series),
+        broken=[str(error) for error in broken],
+        timeframes=list(TIMEFRAMES),
+        floor_percent=floor_percent,
+        media_types=MEDIA_TYPES,
+        script_texts={name: getattr(text, language) for name, text in texts.SCRIPT_TEXTS.items()},
+    )
+
+
+@router.get("/candles/{symbol}/{timeframe}")
+@without_database
+def series(request: Request, symbol: str, timeframe: str, catalog: CatalogDep) -> HTMLResponse:
+    """Show the coverage of a series month by month, and its longest gaps."""
+    calendar = coverage_calendar(catalog, symbol, parse_timeframe(timeframe))
+    return render_page(
+        request,
+        "series.html.j2",
+        texts=texts,
+        calendar=calendar,
+        total=calendar.total,
+        years=calendar_years(calendar),
+        floor_percent=floor_percent,
+    )

@@ -1,0 +1,87 @@
+"""The pages shown in place of a result, or of its report."""
+
+from http import HTTPStatus
+from typing import NamedTuple
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from coin_api.errors import TaskWithoutResult, status_code_of
+from coin_api.pages import texts_result_errors as texts
+from coin_api.pages.rendering import render_page
+from coin_api.responses import backtest_status_url
+from coin_api.tasks import Task
+from coin_pipeline import errors
+from coin_pipeline.languages import Text
+from coin_pipeline.web.problems import RETRY_AFTER_S, RETRY_AFTER_STATUSES
+
+
+class ResultProblem(NamedTuple):
+    """Why there is no result to show.
+
+    Attributes:
+        heading: What is the matter.
+        advice: What that means, and what to do.
+        status: Status code of the page, the same as that of the API.
+        detail: Message of the error, in English; None if the heading states all of it.
+        task: The task without a result, if that is the reason.
+        passes: Whether waiting helps.
+    """
+
+    heading: Text
+    advice: Text
+    status: HTTPStatus
+    detail: str | None = None
+    task: Task | None = None
+    passes: bool = False
+
+
+def result_error_page(request: Request, run_id: str, error: errors.CoinError) -> HTMLResponse:
+    """Return the page that is shown in place of a result.
+
+    Args:
+        request: The request.
+        run_id: The id in its path.
+        error: What reading the result raised, inside `explain_missing_result`.
+    """
+    problem = explain_result_error(error)
+    return render_page(
+        request,
+        "result_error.html.j2",
+        status=problem.status,
+        headers={"Retry-After": str(RETRY_AFTER_S)} if problem.status in RETRY_AFTER_STATUSES else None,
+        texts=texts,
+        run_id=run_id,
+        problem=problem,
+        waiting=problem.task is not None and problem.passes,
+        status_url=backtest_status_url(run_id),
+    )
+
+
+def explain_result_error(error: errors.CoinError) -> ResultProblem:
+    """Return why there is no result to show.
+
+    Args:
+        error: What reading the result raised, inside `explain_missing_result`.
+    """
+    status = status_code_of(type(error))
+    if isinstance(error, TaskWithoutResult):
+        return _without_result(error.task, status)
+    if isinstance(error, errors.InvalidRunId):
+        return ResultProblem(texts.INVALID_ID, texts.INVALID_ID_ADVICE, status)
+    if isinstance(error, errors.NotFound):
+        return ResultProblem(texts.MISSING, texts.MISSING_ADVICE, status)
+    if isinstance(error, errors.ObjectCorrupt):
+        return ResultProblem(texts.CORRUPT, texts.CORRUPT_ADVICE, status, error.for_clients)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return ResultProblem(texts.UNAVAILABLE, texts.UNAVAILABLE_ADVICE, status, error.for_clients, passes=True)
+    return ResultProblem(texts.UNREADABLE, texts.UNREADABLE_ADVICE, status, error.for_clients)
+
+
+def _without_result(task: Task, status: HTTPStatus) -> ResultProblem:
+    if task.status == "failed":
+        return ResultProblem(texts.FAILED, texts.FAILED_ADVICE, status, task.error, task)
+    if task.status == "cancelled":
+        return ResultProblem(texts.CANCELLED, texts.CANCELLED_ADVICE, status, None, task)
+    heading = texts.QUEUED if task.status == "queued" else texts.RUNNING
+    return ResultProblem(heading, texts.UNFINISHED_ADVICE, status, None, task, passes=True)

@@ -1,0 +1,92 @@
+"""Texts of the pages about candles."""
+
+from coin_pipeline.languages import Text
+
+TITLE = Text("Candles", "캔들")
+INTRO = Text(
+    "Every stored series. A market and timeframe opens its coverage month by month.",
+    "저장된 모든 캔들 시계열입니다. 종목과 주기를 선택하면 월별 커버리지를 볼 수 있습니다.",
+)
+EMPTY = Text(
+    "No candles are stored yet. Fetch some from an exchange or upload a file below.",
+    "저장된 캔들이 없습니다. 아래에서 거래소 캔들을 수집하거나 파일을 업로드하십시오.",
+)
+BROKEN = Text("Series that cannot be read", "읽을 수 없는 시계열")
+SYMBOL = Text("Market", "종목")
+TIMEFRAME = Text("Timeframe", "주기")
+PERIOD = Text("Stored period, Seoul", "저장 기간(서울)")
+CANDLES = Text("Candles", "캔들 수")
+PRESENT = Text("Present", "보유율")
+SOURCE = Text("Source", "출처")
+IMPORTED = Text("imported", "가져오기")
+COVERAGE_BAR = Text("On a common time axis, {first} to {last}", "공통 시간축 {first} ~ {last}")
+BAR = Text(
+    "stored {first} to {last}, {fetched} of it fetched completely", "{first} ~ {last} 저장, {fetched} 구간 수집 완료"
+)
+
+CALENDAR = Text("Coverage by month", "월별 커버리지")
+CALENDAR_NOTE = Text(
+    "Months in Seoul. The figure is the share of candles that are stored. A candle without a trade does not exist:"
+    " it is missing, but known.",
+    "서울 시간 기준 월입니다. 숫자는 저장된 캔들의 비율입니다. 체결이 없던 시간의 캔들은 원래 존재하지 않으므로"
+    " 비어 있어도 확인된 것입니다.",
+)
+STORED = Text("stored", "저장됨")
+NO_TRADE = Text("no trade", "체결 없음")
+NOT_FETCHED = Text("not fetched", "미수집")
+OUTSIDE = Text("outside of the series", "기간 밖")
+MONTH = Text(
+    "{month}: {present} of {expected} candles stored, {no_trade} without trade, {not_fetched} not fetched",
+    "{month}: 캔들 {expected}개 중 {present}개 저장, 체결 없음 {no_trade}개, 미수집 {not_fetched}개",
+)
+MONTH_OUTSIDE = Text("{month}: outside of the series", "{month}: 기간 밖")
+EXPECTED = Text("Candles expected", "예상 캔들 수")
+GAPS = Text("Longest gaps", "가장 긴 공백")
+GAPS_NOTE = Text("The {listed} longest of {total} gaps.", "공백 {total}개 중 긴 순서로 {listed}개입니다.")
+NO_GAPS = Text("There are no gaps.", "공백이 없습니다.")
+GAP_START = Text("First missing candle, Seoul", "처음 빠진 캔들(서울)")
+GAP_END = Text("Next candle, Seoul", "다음 캔들(서울)")
+MISSING = Text("Missing", "누락")
+REASON = Text("Reason", "원인")
+KINDS = {
+    "no_trade": Text("no trade", "체결 없음"),
+    "not_fetched": Text("not fetched", "미수집"),
+    "partly_fetched": Text("partly fetched", "일부 미수집"),
+}
+UNREADABLE = Text("Files that cannot be read", "읽을 수 없는 파일")
+BACK = Text("All candles", "전체 캔들")
+DOWNLOAD = Text("Candles as JSON", "캔들 JSON")
+
+FETCH = Text("Fetch candles from an exchange", "거래소에서 캔들 수집")
+FETCH_SYMBOLS = Text("Markets, separated by commas", "종목(쉼표로 구분)")
+FETCH_TIMEFRAMES = Text("Timeframes", "주기")
+FETCH_START = Text("First day (Seoul)", "시작일(서울)")
+FETCH_START_HINT = Text(
+    "Empty: continue where the stored candles end.", "비워 두면 저장된 캔들의 끝에서 이어서 수집합니다."
+)
+FETCH_END = Text("Last day (Seoul)", "종료일(서울)")
+FETCH_END_HINT = Text("Empty: the newest closed candle.", "비워 두면 가장 최근에 마감된 캔들까지입니다.")
+FETCH_EXCHANGE = Text("Exchange", "거래소")
+FETCH_START_BUTTON = Text("Fetch", "수집 시작")
+CANCEL = Text("Cancel", "취소")
+UPLOAD = Text("Upload a candle file", "캔들 파일 업로드")
+UPLOAD_FILE = Text("File (CSV, JSON, XLSX, ZIP, Parquet or Feather)", "파일(CSV, JSON, XLSX, ZIP, Parquet, Feather)")
+UPLOAD_SYMBOL = Text("Market", "종목")
+UPLOAD_ZONE = Text("Time zone of times without one", "시간대가 없는 시각의 시간대")
+UPLOAD_ZONE_HINT = Text("For example UTC or Asia/Seoul.", "예: UTC, Asia/Seoul")
+UPLOAD_BUTTON = Text("Upload", "업로드")
+
+SCRIPT_TEXTS = {
+    "sending": Text("Sending", "전송 중"),
+    "queued": Text("Queued", "대기 중"),
+    "running": Text("{percent} done", "{percent} 진행"),
+    "completed": Text("Completed. Reload to see the new candles.", "완료되었습니다. 새로 고치면 새 캔들이 표시됩니다."),
+    "failed": Text("Failed: {error}", "실패: {error}"),
+    "cancelled": Text("Cancelled", "취소됨"),
+    "uploaded": Text(
+        "{added} candles added, {replaced} replaced, {unchanged} unchanged.",
+        "캔들 {added}개 추가, {replaced}개 교체, {unchanged}개 동일",
+    ),
+    "offline": Text("The server does not respond.", "서버가 응답하지 않습니다."),
+}
+"""What the script writes; its placeholders are filled in the browser."""

@@ -1,0 +1,81 @@
+"""Pages of paper positions and of forward tests; they show, and change nothing."""
+
+import json
+from functools import partial
+from typing import Annotated
+
+from fastapi import Query, Request
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from coin_api.deps import LedgerDep, MarksDep, PositionIdDep, StoreDep
+from coin_api.pages import texts_trading as texts
+from coin_api.pages.rendering import render_page
+from coin_api.pages.routing import page_router
+from coin_api.routes.forward import TestIdDep
+from coin_pipeline.candles.fields import RequestModel
+from coin_pipeline.errors import DriftNotFound
+from coin_pipeline.forward import documents
+from coin_pipeline.forward.documents import DecisionQuery
+from coin_pipeline.forward.drift.stored import stored_document
+from coin_pipeline.ledger import queries
+from coin_pipeline.ledger.requests import ALL_BOOKS, BookFilter, HistoryQuery, OpenQuery, SummaryQuery
+from coin_pipeline.report.forward_page import drift_figure
+from coin_pipeline.storage.base import ObjectStore
+
+router = page_router()
+PAGE_ROWS = 50
+
+
+class PositionsQuery(RequestModel):
+    """Book to show, and page of its closed positions."""
+
+    book: BookFilter = ALL_BOOKS
+    cursor: Annotated[str | None, Query(max_length=500)] = None
+
+
+@router.get("/positions")
+def positions(
+    request: Request, query: Annotated[PositionsQuery, Query()], ledger: LedgerDep, marks: MarksDep
+) -> HTMLResponse:
+    """Show open positions at current prices, closed ones, and their sums."""
+    return render_page(
+        request,
+        "positions.html.j2",
+        texts=texts,
+        book=query.book,
+        open=queries.list_open(ledger, marks, OpenQuery(book=query.book)),
+        summary=queries.summarize(ledger, marks, SummaryQuery(book=query.book)),
+        history=queries.read_history(ledger, HistoryQuery(book=query.book, cursor=query.cursor, limit=PAGE_ROWS)),
+    )
+
+
+@router.get("/positions/{position_id}")
+def position(request: Request, position_id: PositionIdDep, ledger: LedgerDep) -> HTMLResponse:
+    """Show a position with its journal."""
+    return render_page(request, "position.html.j2", texts=texts, position=queries.describe(ledger, position_id))
+
+
+@router.get("/forward-tests")
+def forward_tests(request: Request, ledger: LedgerDep) -> HTMLResponse:
+    """List the forward tests, the newest first."""
+    tests = ledger.run(documents.list_documents).items
+    return render_page(request, "forward_tests.html.j2", texts=texts, tests=tests)
+
+
+@router.get("/forward-tests/{test_id}")
+def forward_test(
+    request: Request, test_id: TestIdDep, query: Annotated[DecisionQuery, Query()], ledger: LedgerDep, store: StoreDep
+) -> HTMLResponse:
+    """Show a forward test: its profit against the backtest, its accounts and its latest decisions."""
+    test = ledger.run(partial(documents.describe, test_id=test_id, query=query))
+    return render_page(request, "forward_test.html.j2", texts=texts, test=test, figures=_figures(store, test))
+
+
+def _figures(store: ObjectStore, test: documents.ForwardTestDocument) -> list[Markup]:
+    """Return the pictures of the newest drift report, one per quote currency; none before the first night."""
+    try:
+        document = json.loads(stored_document(store, test.test_id))
+    except DriftNotFound:
+        return []
+    return [Markup(drift_figure(account)) for account in document["accounts"]]  # noqa: S704 -- escaped by the figure

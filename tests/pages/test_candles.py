@@ -1,0 +1,97 @@
+"""The pages of stored candles."""
+
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from coin_api.candles import UPLOAD_SUFFIXES
+from coin_api.pages.candles import MEDIA_TYPES
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
+from tests.fakes import FakeOrchestrator
+
+DAILY = parse_timeframe("1d")
+
+
+class _Items(HTMLParser):
+    """Collects the class of each item of the calendar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.states: list[str | None] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "li" and "title" in values:
+            self.states.append(values.get("class"))
+
+
+def test_the_inventory_links_to_each_series(client: TestClient) -> None:
+    """With its period in days of Seoul, and the forms to add candles."""
+    page = client.get("/app/candles").text
+    assert 'href="/app/candles/AAA_KRW/1d"' in page
+    assert "2023-01-01 &ndash; 2024-12-31" in page
+    assert '<form id="fetch"' in page
+    assert '<form id="upload"' in page
+
+
+def test_a_series_has_a_calendar_of_whole_years(client: TestClient) -> None:
+    """Each month is an item, styled by its coverage."""
+    items = _Items()
+    items.feed(client.get("/app/candles/AAA_KRW/1d").text)
+    assert items.states == ["complete"] * 24
+
+
+def test_gaps_are_listed_in_the_language_of_the_page(client: TestClient, data_root: Path) -> None:
+    """The first missing candle is named in Seoul, where daily candles open at 9:00."""
+    candles = synthetic_candles(3, DAILY, date(2024, 1, 1), 60)
+    catalog = CandleCatalog(data_root)
+    catalog.merge("GAP_KRW", DAILY, candles.rows([*range(10), *range(20, 60)]))
+    page = client.get("/app/candles/GAP_KRW/1d?lang=ko").text
+    assert "<td>2024-01-11 09:00</td><td>2024-01-21 09:00</td>" in page
+    assert "<td>미수집</td>" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("/app/candles/ZZZ_KRW/1d", 404, "coin candles get ZZZ_KRW --timeframe 1d"),
+        ("/app/candles/AAA_KRW/7d", 422, "7d"),
+        ("/app/candles/%3Cb%3E/1d", 422, "&lt;b&gt;"),
+    ],
+)
+def test_what_is_not_stored_has_a_page(client: TestClient, path: str, status: int, message: str) -> None:
+    """It names the remedy."""
+    response = client.get(path)
+    assert (response.status_code, response.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert message in response.text
+
+
+def test_an_unreadable_file_is_named(client: TestClient, data_root: Path) -> None:
+    """The inventory lists it with the error, next to the others."""
+    folder = data_root / "BAD_KRW/1D"
+    folder.mkdir(parents=True)
+    (folder / "2024.parquet").write_bytes(b"no Parquet")
+    try:
+        page = client.get("/app/candles").text
+    finally:
+        (folder / "2024.parquet").unlink()
+    assert "BAD_KRW/1D/2024.parquet" in page
+    assert 'href="/app/candles/AAA_KRW/1d"' in page
+
+
+def test_the_inventory_needs_no_database(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """Candles are files."""
+    orchestrator.down = True
+    assert client.get("/app/candles").status_code == 200
+
+
+def test_every_suffix_of_the_form_is_accepted_by_the_api() -> None:
+    """The form sends the media type that belongs to the suffix of a file."""
+    assert {suffix: UPLOAD_SUFFIXES[media_type] for suffix, media_type in MEDIA_TYPES.items()} == {
+        suffix: suffix for suffix in UPLOAD_SUFFIXES.values()
+    }
