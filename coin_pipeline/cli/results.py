@@ -14,6 +14,7 @@ from coin_pipeline.cli.backtests import read_settings
 from coin_pipeline.errors import Conflict, InvalidInput, NotFound
 
 if TYPE_CHECKING:
+    from coin_pipeline.languages import Language
     from coin_pipeline.results.table_formats import FormatName
     from coin_pipeline.results.tables import TableName
 
@@ -103,6 +104,35 @@ def export_table(
             export_to_stdout(rows, chosen)
         else:
             export_to_file(rows, chosen, Path(output), force=force)
+
+
+@results.command("report")
+@ids.run_id
+@click.option("--output", metavar="FILE", help="The file, by default RUN_ID.html; - for standard output.")
+@click.option("--lang", "language", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
+def write_report(run_id: str, output: str | None, language: "Language", *, force: bool) -> None:
+    """Write the report of RUN_ID, one HTML file that needs no network.
+
+    Prices are drawn from the stored candles if they are still those of the backtest.
+
+    \b
+    coin results report RUN_ID --output report.html
+    """
+    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.cli.output import output_file
+    from coin_pipeline.report.stored import read_report
+    from coin_pipeline.storage.open_store import open_store
+
+    settings = read_settings()
+    page = read_report(open_store(settings), CandleCatalog(settings.data_root), run_id, language).html.encode()
+    if output == "-":
+        click.echo(page, nl=False)
+        return
+    path = Path(output or f"{run_id}.html")
+    with output_file(path, force=force) as file:
+        file.write(page)
+    click.echo(f"report written to {path}", err=True)
 
 
 @results.command("verify")

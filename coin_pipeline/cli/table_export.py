@@ -8,11 +8,11 @@ import click
 import pyarrow as pa
 
 from coin_pipeline.backtest.formatting import pluralize
+from coin_pipeline.cli.output import output_file
 from coin_pipeline.cli.views.progress import row_progress
 from coin_pipeline.errors import InvalidInput, Problem
 from coin_pipeline.results.table_formats import FORMATS, FormatName
 from coin_pipeline.results.tables import ResultTable
-from coin_pipeline.storage.atomic import atomic_file, translate_os_errors
 
 TEXT_FORMATS = ("csv", "json")
 
@@ -30,15 +30,7 @@ def export_to_file(table: ResultTable, chosen: FormatName, path: Path, *, force:
         InvalidInput: The file exists and `force` is False.
         StorageFailed: The file cannot be written; an existing one is unchanged.
     """
-    if path.exists() and not force:
-        message = f"{path} already exists; choose another name, or replace it with --force"
-        raise InvalidInput([Problem("output", message)])
-    temporary = path.with_name(f".{path.name}.tmp")
-    with (
-        row_progress(f"writing {path.name}", table.rows) as advance,
-        translate_os_errors(path),
-        atomic_file(path, temporary, replace=True) as file,
-    ):
+    with row_progress(f"writing {path.name}", table.rows) as advance, output_file(path, force=force) as file:
         file.writelines(FORMATS[chosen].encode(_observed(table, advance)))
     click.echo(f"{pluralize(table.rows, 'row')} of {table.name} written to {path}", err=True)
 

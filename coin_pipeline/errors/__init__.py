@@ -26,6 +26,7 @@ CoinError
 │   ├── MarketUnknown               the exchange does not list the market
 │   ├── InsufficientCoverage        too many candles of a range are missing and may exist
 │   ├── ResultNotFound
+│   ├── NoReport                    a result of an earlier schema, of which no report can be built
 │   ├── TableNotStored              a result has no rows of a kind, such as a sweep or an early legacy result
 │   ├── NoResults                   nothing is stored yet
 │   ├── ForwardTestNotFound
@@ -162,6 +163,7 @@ from coin_pipeline.errors.not_found import (
     ForwardTestNotFound,
     InsufficientCoverage,
     MarketUnknown,
+    NoReport,
     NoResults,
     NotFound,
     NothingDecided,
@@ -260,6 +262,7 @@ __all__ = [
     "MarketUnknown",
     "NoHolding",
     "NoPrice",
+    "NoReport",
     "NoResults",
     "NotCancellable",
     "NotDeterministic",

@@ -73,6 +73,16 @@ class ResultNotFound(NotFound):
         super().__init__(f"no result or task has the id {run_id[:80]!r}; it may have expired")
 
 
+class NoReport(NotFound):
+    """A result of an earlier schema, from which no report can be built."""
+
+    def __init__(self, run_id: str, version: str) -> None:
+        super().__init__(
+            f"no report can be built of result {run_id[:80]!r} of schema {version[:20]}, and none is stored with it;"
+            " 'coin results show' prints its figures"
+        )
+
+
 class TableNotStored(NotFound):
     """A result has no rows of this kind."""
 

@@ -1,0 +1,131 @@
+"""Reports of stored results, built when they are asked for."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from coin_pipeline.backtest.candle_source import CandleSource
+from coin_pipeline.backtest.document import SCHEMA
+from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.portfolio import SHARED, Curve, curve_of
+from coin_pipeline.backtest.tables import TABLE_SCHEMAS, TIME_TYPE, TableName, Tables, stack
+from coin_pipeline.engine.account import drawdown
+from coin_pipeline.engine.bars import Floats, Ints
+from coin_pipeline.errors import NoReport, ObjectNotFound
+from coin_pipeline.languages import Language
+from coin_pipeline.report.analysis import account_curve, analyse
+from coin_pipeline.report.backtest_page import content_security_policy, render_backtest_page
+from coin_pipeline.report.chart import ChartInputs
+from coin_pipeline.report.data import report_data
+from coin_pipeline.results.store import load_result, report_key, stored_document
+from coin_pipeline.results.tables import ResultTable, open_table
+from coin_pipeline.storage.base import ObjectStore
+
+MAX_EQUITY_ROWS = 2_000_000
+"""Rows of equity that are read at once; of a result with more, only the account is kept in memory."""
+_STORED_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+class Report(NamedTuple):
+    """A report: its HTML and the content security policy to serve it with."""
+
+    html: str
+    policy: str
+
+
+def read_report(store: ObjectStore, candles: CandleSource, run_id: str, language: Language = "en") -> Report:
+    """Return the report of a stored result.
+
+    That of a backtest is built from its document and tables. That of a sweep was stored with it, as were those of the
+    first schemas of backtests.
+
+    Args:
+        store: Object store of the results.
+        candles: Where the candles of backtests are stored.
+        run_id: The run.
+        language: Language of the report of a backtest.
+
+    Raises:
+        InvalidRunId: `run_id` cannot be the ID of a run.
+        ResultNotFound: No complete result is stored under it.
+        NoReport: The result of an earlier schema was stored without a report.
+        ObjectCorrupt: The document or a table is missing or does not match its digests.
+    """
+    document = load_result(store, run_id)
+    if document.get("version") != SCHEMA:
+        return _stored_report(store, run_id, document)
+    tables = _read_tables(store, run_id)
+    account = account_curve(tables)
+    data = report_data(document, tables, ChartInputs(candles, language=language), account)
+    page = render_backtest_page(document, tables, data, analyse(document, tables, account), language)
+    return Report(page, content_security_policy())
+
+
+def _stored_report(store: ObjectStore, run_id: str, document: Json) -> Report:
+    try:
+        html = store.get(report_key(stored_document(store, run_id).shelf, run_id))
+    except ObjectNotFound:
+        raise NoReport(run_id, str(document.get("version", "1.0"))) from None
+    return Report(html.decode(errors="replace"), _STORED_POLICY)
+
+
+def _read_tables(store: ObjectStore, run_id: str) -> Tables:
+    """Return the tables that a report needs; the signals are empty, and large equity is that of the account only."""
+
+    def read(name: TableName) -> pa.Table:
+        with open_table(store, run_id, name) as table:
+            if name == "equity" and table.rows > MAX_EQUITY_ROWS:
+                return _account_only(table)
+            return pa.Table.from_batches(table.batches(), table.schema)
+
+    signals = TABLE_SCHEMAS["signals"].empty_table()
+    return {"signals": signals, "trades": read("trades"), "equity": read("equity")}
+
+
+def _account_only(equity: ResultTable) -> pa.Table:
+    """Return the equity of the whole account, as that of a single symbol, from one symbol at a time."""
+    curves = _curves(equity)
+    first = next(curves)
+    account = first if first.name == SHARED else _mean_account(chain([first], curves))
+    columns = {
+        "timestamp": pa.array(account.time, TIME_TYPE),
+        "equity": account.equity,
+        "drawdown": account.drawdown,
+        "buy_and_hold": account.buy_and_hold,
+    }
+    return stack("equity", [(account.name, pa.table(columns))])
+
+
+def _curves(equity: ResultTable) -> Iterator[Curve]:
+    for symbol, batches in groupby(_blocks(equity), key=lambda block: block[0]):
+        yield curve_of(symbol, pa.Table.from_batches([rows for _, rows in batches]))
+
+
+def _blocks(equity: ResultTable) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Yield each symbol with consecutive rows of it."""
+    for batch in equity.batches():
+        codes = batch["symbol"].indices.to_numpy()
+        starts = np.flatnonzero(np.diff(codes, prepend=-1)).tolist()
+        for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
+            yield batch["symbol"][start].as_py(), batch.slice(start, end - start)
+
+
+def _mean_account(curves: Iterable[Curve]) -> Curve:
+    """Return `portfolio.equal_shares`, up to rounding, while only one curve is in memory."""
+    count, time = 0, np.array([], np.int64)
+    equity = held = np.array([])
+    for curve in curves:
+        merged = time if np.array_equal(time, curve.time) else np.union1d(time, curve.time)
+        equity = _steps(merged, time, equity, count) + _steps(merged, curve.time, curve.equity, 1)
+        held = _steps(merged, time, held, count) + _steps(merged, curve.time, curve.buy_and_hold, 1)
+        count, time = count + 1, merged
+    equity, held = equity / count, held / count
+    return Curve(f"mean of {count} symbols", time, equity, drawdown(equity), held)
+
+
+def _steps(time: Ints, own: Ints, values: Floats, before: float) -> Floats:
+    """Return values at other times: each holds until the next one, and `before` until the first."""
+    return np.append(before, values)[np.searchsorted(own, time, side="right")]

@@ -1,0 +1,147 @@
+"""Reports of stored results."""
+
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.portfolio import account_of, curve_of
+from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.runner import BacktestResult
+from coin_pipeline.backtest.spec import resolve
+from coin_pipeline.backtest.tables import unstack
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.cli.app import coin
+from coin_pipeline.errors import InvalidInput, InvalidRunId, NoReport, ObjectCorrupt, ResultNotFound
+from coin_pipeline.report import stored
+from coin_pipeline.report.stored import read_report
+from coin_pipeline.results.publish import backtest_files, publish_document, publish_result
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies.registry import load_registry
+
+HOUR = parse_timeframe("1h")
+SYMBOLS = ["XRP_KRW", "BTC_KRW", "ETH_KRW"]
+RUN_ID = "run-1"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with candles of three markets, of which one starts later, and a backtest of them."""
+    root = tmp_path_factory.mktemp("stored")
+    catalog = CandleCatalog(root)
+    for seed, symbol in enumerate(SYMBOLS):
+        catalog.merge(symbol, HOUR, synthetic_candles(seed, HOUR, date(2024, 1, 1 + 10 * seed), 40 * 24))
+    publish_result(LocalStore(root), backtest_files(backtest(catalog)))
+    return root
+
+
+def backtest(catalog: CandleCatalog, **fields: object) -> BacktestResult:
+    """Run the default strategy in January."""
+    registry = load_registry()
+    days = {"start_date": "2024-01-01", "end_date": "2024-02-05", "min_coverage": 0.0}
+    request = {"strategy": "volume_zone_breakout", "symbols": SYMBOLS, "timeframe": "1h", **days, **fields}
+    result = runner.run_backtest(resolve(parse_request(request), registry), catalog, registry, run_id=RUN_ID)
+    return replace(result, shelf="tasks")
+
+
+def test_a_report_is_one_file_with_the_policy_of_its_scripts(root: Path) -> None:
+    """It has the figures of the result and its prices."""
+    report = read_report(LocalStore(root), CandleCatalog(root), RUN_ID)
+    assert "script-src 'sha256-" in report.policy
+    assert "unsafe-inline" not in report.policy
+    assert RUN_ID in report.html
+    assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", re.sub(r"<a .*?>", "", report.html))
+
+
+def test_a_report_is_in_the_language_of_its_reader(root: Path) -> None:
+    """English by default."""
+    store, catalog = LocalStore(root), CandleCatalog(root)
+    assert "총수익률" in read_report(store, catalog, RUN_ID, "ko").html
+    assert "총수익률" not in read_report(store, catalog, RUN_ID).html
+
+
+@pytest.mark.parametrize("fields", [{}, {"max_positions": 2}], ids=["single", "shared"])
+def test_the_account_of_a_large_result_is_read_symbol_by_symbol(
+    root: Path, tmp_path: Path, fields: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is that of the tables in memory, and the report has no equity of a single symbol."""
+    store, catalog = LocalStore(tmp_path), CandleCatalog(root)
+    result = backtest(catalog, **fields)
+    publish_result(store, backtest_files(result))
+    expected = account_of([curve_of(symbol, rows) for symbol, rows in unstack(result.tables["equity"])])
+    monkeypatch.setattr(stored, "MAX_EQUITY_ROWS", 10)
+    ((name, rows),) = unstack(stored._read_tables(store, RUN_ID)["equity"])
+    found = curve_of(name, rows)
+    assert (found.name, found.time.tolist()) == (expected.name, expected.time.tolist())
+    for column in ("equity", "drawdown", "buy_and_hold"):
+        np.testing.assert_allclose(getattr(found, column), getattr(expected, column), atol=1e-12)
+    assert expected.name in read_report(store, catalog, RUN_ID).html
+
+
+def test_an_early_result_has_the_report_that_was_stored_with_it(tmp_path: Path) -> None:
+    """With a policy that allows its styles and no script."""
+    store = LocalStore(tmp_path)
+    publish_document(store, {"run_id": "early", "version": "1.0"}, {"report.html": b"<p>early</p>"})
+    report = read_report(store, CandleCatalog(tmp_path), "early")
+    assert report.html == "<p>early</p>"
+    assert "script" not in report.policy
+
+
+def test_results_without_a_report(tmp_path: Path) -> None:
+    """Each has its own error."""
+    store, catalog = LocalStore(tmp_path), CandleCatalog(tmp_path)
+    publish_document(store, {"run_id": "early", "version": "1.0"}, {})
+    with pytest.raises(NoReport, match=r"'early' of schema 1\.0"):
+        read_report(store, catalog, "early")
+    with pytest.raises(ResultNotFound):
+        read_report(store, catalog, "missing")
+    with pytest.raises(InvalidRunId):
+        read_report(store, catalog, "../secret")
+
+
+def test_a_damaged_table_has_no_report(root: Path, tmp_path: Path) -> None:
+    """The error names it."""
+    store = LocalStore(tmp_path)
+    publish_result(store, backtest_files(backtest(CandleCatalog(root))))
+    file = tmp_path / "tasks" / RUN_ID / "trades.parquet"
+    file.write_bytes(file.read_bytes()[:-50])
+    with pytest.raises(ObjectCorrupt, match=r"trades\.parquet"):
+        read_report(store, CandleCatalog(root), RUN_ID)
+
+
+@pytest.fixture
+def folder(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, with the stored result under DATA_ROOT."""
+    monkeypatch.setenv("DATA_ROOT", str(root))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(*options: str) -> None:
+    """Run the command; a CoinError propagates."""
+    CliRunner().invoke(coin, ["results", "report", RUN_ID, *options], catch_exceptions=False)
+
+
+def test_the_command_writes_a_file(folder: Path, root: Path) -> None:
+    """Named after the run by default; one that exists is kept without --force."""
+    write()
+    expected = read_report(LocalStore(root), CandleCatalog(root), RUN_ID).html
+    assert (folder / f"{RUN_ID}.html").read_text() == expected
+    with pytest.raises(InvalidInput, match="--force"):
+        write()
+    write("--force", "--lang", "ko")
+    assert "총수익률" in (folder / f"{RUN_ID}.html").read_text()
+
+
+def test_the_command_writes_to_standard_output(folder: Path) -> None:
+    """Nothing but the report."""
+    result = CliRunner().invoke(coin, ["results", "report", RUN_ID, "--output", "-"])
+    assert result.stdout.startswith("<!doctype html>")
+    assert list(folder.iterdir()) == []
