@@ -221,6 +221,10 @@ SCRIPT: Mapping[str, Text] = {
         "Thinned to {rows} of {total} rows; each bucket keeps its extremes.",
         "{total}행을 {rows}행으로 줄였습니다. 구간마다 최고와 최저는 남아 있습니다.",
     ),
+    "merged": Text(
+        "One candle here is {bars} bars; zoom in to see each.",
+        "지금은 캔들 하나가 {bars}개 봉입니다. 확대하면 각각 보입니다.",
+    ),
     "trades_in_view": Text("Trades in view: {count}", "보이는 거래: {count}건"),
     "trades_dense": Text(
         "Trades in view: {count}; zoom in to see entries and exits.",

@@ -1,6 +1,7 @@
 """The backtest report in Chromium: charts, trades, themes, phones, hostile texts and accessibility."""
 
 import csv
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from coin_pipeline.report.backtest_page import render_backtest_page
 from coin_pipeline.report.payload import Analysis, ReportData
 from tests.browser import HOSTILE_TEXTS, axe_findings, opened_browser, requires_chromium
 from tests.report.documents import curve, part, walk
-from tests.report.report_data import analysis, line, report_data, report_document, symbol_data
+from tests.report.report_data import DAY, START, analysis, candles, line, report_data, report_document, symbol_data
 
 pytestmark = requires_chromium
 Opener = Callable[..., "Report"]
 LEGEND = "document.getElementById('price-chart-legend').textContent"
+TIMEOUT = 10.0
 SCRIPTS = 7
 """Scripts of a page, and its data."""
 NOTE = "document.getElementById('price-note').textContent"
@@ -43,6 +45,13 @@ class Report:
     def text(self, selector: str) -> str:
         """Return the text of an element."""
         return self.page.locator(selector).inner_text()
+
+    def wait_until(self, condition: str) -> None:
+        """Wait for a condition in JavaScript. Playwright's own waiting needs eval(), which the policy forbids."""
+        deadline = time.monotonic() + TIMEOUT
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < deadline, condition
+            self.page.wait_for_timeout(20)
 
     def first_trades(self) -> list[str]:
         """Return the numbers of the first trades in the table."""
@@ -109,15 +118,11 @@ def test_legend_shows_the_bar_below_the_pointer_in_both_charts(open_report: Open
     report = open_report(report_data())
     last = report.text("#price-chart-legend span:first-child")
     report.page.hover("#price-chart", position={"x": 300, "y": 150})
-    report.page.wait_for_function(
-        "(last) => !document.getElementById('price-chart-legend').textContent.startsWith(last)", arg=last
-    )
+    report.wait_until(f"!{LEGEND}.startsWith('{last}')")
     pointed = report.text("#price-chart-legend span:first-child")
     assert report.text("#account-chart-legend span:first-child") == pointed < last
     report.page.mouse.move(5, 5)
-    report.page.wait_for_function(
-        "(last) => document.getElementById('price-chart-legend').textContent.startsWith(last)", arg=last
-    )
+    report.wait_until(f"{LEGEND}.startsWith('{last}')")
 
 
 def test_charts_zoom_together(open_report: Opener) -> None:
@@ -128,9 +133,24 @@ def test_charts_zoom_together(open_report: Opener) -> None:
     report.page.hover("#account-chart", position={"x": 500, "y": 100})
     for _ in range(4):
         report.page.mouse.wheel(0, -400)
-    report.page.wait_for_function(f"{NOTE} !== '{everything}'")
+    report.wait_until(f"{NOTE} !== '{everything}'")
     report.page.get_by_role("button", name="All", exact=True).click()
-    report.page.wait_for_function(f"{NOTE} === '{everything}'")
+    report.wait_until(f"{NOTE} === '{everything}'")
+
+
+def test_many_bars_are_merged_until_zoomed_in(open_report: Opener) -> None:
+    """Of 20,000 bars eight are one candle; a trade is shown among single bars, and their prices are the stored ones."""
+    report = open_report(report_data(20_000, 100))
+    assert report.text("#price-merged") == "One candle here is 16 bars; zoom in to see each."
+    report.page.get_by_role("button", name="Show in the chart: 2", exact=True).click()
+    report.wait_until("document.getElementById('price-merged').textContent === ''")
+    report.page.hover("#price-chart", position={"x": 500, "y": 150})
+    report.page.mouse.move(700, 200)
+    report.wait_until(f"!{LEGEND}.startsWith('2078')")
+    shown = report.text("#price-chart-legend span:first-child")
+    bar = int((np.datetime64(shown.replace(" ", "T"), "s") - np.datetime64(START, "s")) // np.timedelta64(DAY, "s"))
+    close = np.cumsum(candles(20_000)["close"]["deltas"])[bar]
+    assert f"C {close:,.0f}" in report.text("#price-chart-legend")
 
 
 def test_keyboard_zooms_and_moves(open_report: Opener) -> None:
@@ -139,9 +159,9 @@ def test_keyboard_zooms_and_moves(open_report: Opener) -> None:
     report.page.focus("#price-chart")
     for key in ("+", "+", "+", "+", "ArrowRight"):
         report.page.keyboard.press(key)
-    report.page.wait_for_function(f"{NOTE} !== 'Trades in view: 100'")
+    report.wait_until(f"{NOTE} !== 'Trades in view: 100'")
     report.page.keyboard.press("0")
-    report.page.wait_for_function(f"{NOTE} === 'Trades in view: 100'")
+    report.wait_until(f"{NOTE} === 'Trades in view: 100'")
 
 
 def test_ranges_fit_the_data(open_report: Opener) -> None:
@@ -204,7 +224,7 @@ def test_trade_is_shown_in_the_chart(open_report: Opener) -> None:
     report = open_report(report_data(400, 100, 2))
     report.page.get_by_role("button", name="Show in the chart: 2", exact=True).click()
     assert report.page.input_value("#symbol") == "C1_KRW"
-    report.page.wait_for_function("/in view: ([1-9]|1\\d)$/.test(document.getElementById('price-note').textContent)")
+    report.wait_until("/in view: ([1-9]|1\\d)$/.test(document.getElementById('price-note').textContent)")
 
 
 def test_trades_are_downloaded_as_csv(open_report: Opener, tmp_path: Path) -> None:
@@ -226,7 +246,7 @@ def test_command_is_copied_or_selected(open_report: Opener) -> None:
     """The button reports what it did."""
     report = open_report()
     report.page.click("#copy-replay")
-    report.page.wait_for_function("document.getElementById('replay-status').textContent !== ''")
+    report.wait_until("document.getElementById('replay-status').textContent !== ''")
     assert report.text("#replay-status") in {"Copied.", "Selected; copy it with the keyboard."}
 
 
@@ -236,7 +256,7 @@ def test_theme_changes_without_reloading(open_report: Opener) -> None:
     corner = "document.querySelector('#price-chart canvas').getContext('2d').getImageData(3, 3, 1, 1).data[0]"
     assert report.page.evaluate(corner) > 200
     report.page.emulate_media(color_scheme="dark")
-    report.page.wait_for_function(f"{corner} < 60")
+    report.wait_until(f"{corner} < 60")
     assert report.text("#price-note") == "Trades in view: 100"
 
 
@@ -246,7 +266,7 @@ def test_page_fits_the_screen(open_report: Opener, width: int) -> None:
     report = open_report(report_data(400, 100, 3), size=(width, 800))
     assert report.page.evaluate("document.documentElement.scrollWidth") == width
     report.page.set_viewport_size({"width": 600, "height": 800})
-    report.page.wait_for_function("document.querySelector('#account-chart table').clientWidth <= 600")
+    report.wait_until("document.querySelector('#account-chart table').clientWidth <= 600")
 
 
 def test_hostile_texts_are_inert(open_report: Opener) -> None:

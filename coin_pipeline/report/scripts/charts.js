@@ -3,7 +3,8 @@
 
 const MAX_FILLS = 400; // more entries and exits in view would hide the candles
 const MAX_CONNECTIONS = 4000; // trades drawn per frame, so that panning stays smooth
-const MAX_STOP_STEPS = 4000;
+const MAX_BARS = 6000; // loaded at once; more take seconds to load and to pan
+const PAUSE = 150; // ms without a change of the view, after which other bars are loaded
 const LOG_SCALE_FROM = 10; // highest over lowest equity
 const LINE_COLOURS = ["line-1", "line-2", "line-3", "line-4", "line-5", "line-6"];
 const COLOURS = [...LINE_COLOURS, "paper", "muted", "line", "grid", "held", "gain", "loss", "loss-fill", "volume", "entry",
@@ -20,6 +21,24 @@ function points(times, values) {
   const result = [];
   for (let i = 0; i < times.length; i++) if (!Number.isNaN(values[i])) result.push({ time: times[i], value: values[i] });
   return result;
+}
+
+/** How bars are merged into one, by column. */
+const MERGES = {
+  time: (values) => values[0],
+  open: (values) => values[0],
+  high: (values) => values.reduce((a, b) => Math.max(a, b)),
+  low: (values) => values.reduce((a, b) => Math.min(a, b)),
+  close: (values) => values.at(-1),
+  volume: (values) => values.reduce((a, b) => a + b),
+  line: (values) => values.findLast((value) => !Number.isNaN(value)) ?? NaN,
+};
+
+/** Merge each `size` values of a column from a row on; the last ones may be fewer. */
+function merge(values, { first, end, size }, pick) {
+  if (size === 1) return values.subarray(first, end);
+  const starts = Math.ceil((end - first) / size);
+  return Float64Array.from({ length: starts }, (_, i) => pick(values.subarray(first + i * size, Math.min(first + (i + 1) * size, end))));
 }
 
 /** A chart and the sorted times of its bars. Subclasses have `main`, `items(index)` and `valueAt(index)`. */
@@ -75,7 +94,16 @@ class View {
 
   /** Return the index of the last bar that is not after a time. */
   barAt(time) {
-    return Math.max(countBelow(this.times, time + 1) - 1, 0);
+    return rowAt(this.times, time);
+  }
+
+  /** Return the times of the first and of the last bar. */
+  extent() {
+    return [this.times[0], this.times.at(-1)];
+  }
+
+  remove() {
+    this.chart.remove();
   }
 
   /** Return the times at both edges; null before the chart has a size. */
@@ -144,54 +172,58 @@ class AccountView extends View {
   }
 
   items(index) {
-    return this.columns.map(({ label, key, time, values, format }) => {
-      const row = countBelow(time, this.times[index] + 1) - 1;
-      return [text(label), row < 0 ? UNDEFINED : format(values[row]), key];
-    });
+    const shown = ({ time, values, format }) => (time[0] > this.times[index] ? UNDEFINED : format(values[rowAt(time, this.times[index])]));
+    return this.columns.map((column) => [text(column.label), shown(column), column.key]);
   }
 
   valueAt(index) {
-    return this.main.values[Math.max(countBelow(this.main.time, this.times[index] + 1) - 1, 0)];
+    return this.main.values[rowAt(this.main.time, this.times[index])];
   }
 }
 
-/** Candles of a symbol with volume, trades, stops and the strategy's lines. */
+/** Candles of a symbol with volume, trades, stops and the strategy's lines. Of many bars, some are loaded or merged. */
 class PriceView extends View {
   constructor(element, symbol, trades) {
-    super(element, unpack(symbol.candles.time));
-    this.candles = Object.fromEntries(["open", "high", "low", "close", "volume"].map((name) => [name, unpack(symbol.candles[name])]));
+    const columns = Object.entries(symbol.candles).filter(([name, column]) => name in MERGES && column);
+    const bars = Object.fromEntries(columns.map(([name, column]) => [name, unpack(column)]));
+    super(element, bars.time);
+    this.bars = bars;
     this.lines = symbol.lines.map((line, i) => {
       const indicator = line.kind === "indicator";
       const key = indicator ? LINE_COLOURS[i % LINE_COLOURS.length] : line.kind.replaceAll("_", "-");
-      return { ...line, values: unpack(line.values), indicator, key, label: indicator ? line.label : text(line.kind) };
+      return { pane: line.pane, all: unpack(line.values), indicator, key, label: indicator ? line.label : text(line.kind) };
     });
     const decimals = Math.ceil(Math.log10(symbol.candles.close.divisor ?? 1e4));
     const { format } = new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
     this.priceFormat = { type: "custom", formatter: format, minMove: 10 ** -decimals };
     this.main = { series: this.addCandles() };
-    if (this.candles.volume) this.addVolume();
+    if (bars.volume) this.volume = this.addVolume();
     this.addIndicators();
+    this.load(this.part(super.extent()));
     this.marks = new TradeMarks(this, trades);
     this.main.series.attachPrimitive(this.marks);
+    if (bars.time.length > MAX_BARS) this.reloadOnPause();
+  }
+
+  extent() {
+    return [this.bars.time[0], this.bars.time.at(-1)];
   }
 
   /** Add hollow candles for rising prices and solid ones for falling prices. */
   addCandles() {
-    const { gain, loss, paper } = this.palette, { open, high, low, close } = this.candles;
+    const { gain, loss, paper } = this.palette;
     const up = { upColor: paper, borderUpColor: gain, wickUpColor: gain };
     const down = { downColor: loss, borderDownColor: loss, wickDownColor: loss };
     const options = { priceFormat: this.priceFormat, priceLineVisible: false, ...up, ...down };
-    const series = this.chart.addSeries(LightweightCharts.CandlestickSeries, options);
-    series.setData(Array.from(this.times, (time, i) => ({ time, open: open[i], high: high[i], low: low[i], close: close[i] })));
-    return series;
+    return this.chart.addSeries(LightweightCharts.CandlestickSeries, options);
   }
 
   addVolume() {
     const options = { color: this.palette.volume, priceScaleId: "volume", priceFormat: { type: "volume" },
                       priceLineVisible: false, lastValueVisible: false };
     const series = this.chart.addSeries(LightweightCharts.HistogramSeries, options);
-    series.setData(points(this.times, this.candles.volume));
     series.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    return series;
   }
 
   /** Add the strategy's lines on the price or in panes below; stops are drawn with the trades. */
@@ -199,11 +231,61 @@ class PriceView extends View {
     let panes = 1;
     for (const line of this.lines.filter(({ indicator }) => indicator)) {
       const pane = line.pane === "own" ? panes++ : 0;
-      const options = { lineWidth: 1, ...(pane === 0 && { priceFormat: this.priceFormat }) };
-      this.addLine(line.key, options, pane).setData(points(this.times, line.values));
+      line.series = this.addLine(line.key, { lineWidth: 1, ...(pane === 0 && { priceFormat: this.priceFormat }) }, pane);
     }
     this.element.style.setProperty("--panes", panes - 1); // each makes the chart higher
     this.chart.panes().forEach((pane, i) => pane.setStretchFactor(i ? 1 : 4));
+  }
+
+  /** Return the part of the bars to load for a span: it and its width on both sides, and how many to merge into one. */
+  part([from, to]) {
+    const { time } = this.bars, width = to - from, row = (at) => rowAt(time, at);
+    if (time.length <= MAX_BARS) return { first: 0, end: time.length, size: 1 };
+    const size = 2 ** Math.max(0, Math.ceil(Math.log2((3 * (row(to) - row(from) + 1)) / MAX_BARS)));
+    return { first: row(from - width) - (row(from - width) % size), end: row(to + width) + 1, size };
+  }
+
+  /** Load a part of the bars into the series. */
+  load(part) {
+    this.loaded = part;
+    this.candles = Object.fromEntries(Object.entries(this.bars).map(([name, values]) => [name, merge(values, part, MERGES[name])]));
+    this.times = this.candles.time;
+    const { open, high, low, close, volume } = this.candles;
+    this.main.series.setData(Array.from(this.times, (time, i) => ({ time, open: open[i], high: high[i], low: low[i], close: close[i] })));
+    this.volume?.setData(points(this.times, volume));
+    for (const line of this.lines) {
+      line.values = merge(line.all, part, MERGES.line);
+      line.series?.setData(points(this.times, line.values));
+    }
+    byId("price-merged").textContent = part.size > 1 ? text("merged", { bars: count(part.size) }) : "";
+  }
+
+  reloadOnPause() {
+    const press = (pressed) => () => { this.pressed = pressed; };
+    this.element.addEventListener("pointerdown", press(true));
+    addEventListener("pointerup", press(false));
+    this.chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.waitForPause());
+  }
+
+  /** Reload once the view has not changed for a while; bars that change under a moving pointer would jump. */
+  waitForPause() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => (this.pressed ? this.waitForPause() : this.reload()), PAUSE);
+  }
+
+  /** Load other bars if the view has some that are not loaded, or needs other ones merged. */
+  reload() {
+    const span = this.span(), part = span && this.part(span), { first, end, size } = this.loaded;
+    if (!part) return;
+    const [from, to] = span.map((time) => rowAt(this.bars.time, time));
+    if (part.size === size && first <= from && to < end) return;
+    this.load(part);
+    this.show(span);
+  }
+
+  remove() {
+    clearTimeout(this.timer);
+    super.remove();
   }
 
   items(index) {
@@ -322,7 +404,7 @@ class TradeMarks {
   /** Draw the levels of stops as steps, one per candle with an open position. */
   drawStops(context, [from, to]) {
     const scale = this.view.chart.timeScale(), first = this.view.barAt(from), last = this.view.barAt(to);
-    if (last - first > MAX_STOP_STEPS) return;
+    if (this.view.loaded.size > 1) return; // a position may be shorter than the merged bars
     const half = scale.options().barSpacing / 2;
     for (const { key, values } of this.view.lines.filter(({ indicator }) => !indicator)) {
       context.beginPath();
@@ -385,7 +467,7 @@ class LinkedViews {
   }
 
   remove(id) {
-    this.views.get(id)?.chart.remove();
+    this.views.get(id)?.remove();
     this.views.delete(id);
   }
 
@@ -418,7 +500,8 @@ class LinkedViews {
 
   /** Return the span of the data. */
   extent() {
-    return [Math.min(...this.all.map(({ times }) => times[0])), Math.max(...this.all.map(({ times }) => times.at(-1)))];
+    const extents = this.all.map((view) => view.extent());
+    return [Math.min(...extents.map(([first]) => first)), Math.max(...extents.map(([, last]) => last))];
   }
 
   /** Move and zoom with the keyboard. */

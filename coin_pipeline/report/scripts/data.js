@@ -58,6 +58,9 @@ function countBelow(values, limit) {
   return low;
 }
 
+/** Return the index of the last of sorted times that is not after a time, 0 if all are. */
+const rowAt = (times, time) => Math.max(countBelow(times, time + 1) - 1, 0);
+
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /** Return the numbers of a packed column (`Column` in payload.py); NaN for nulls. */
