@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from coin_pipeline.candles.audit.calendar import CoverageCalendar, MonthCoverage
-from coin_pipeline.candles.intervals import Interval, clip, total
+from coin_pipeline.candles.intervals import Interval
 from coin_pipeline.candles.stored_series import StoredCandles
 
 AXIS = 1000
@@ -25,17 +25,11 @@ class Segment(NamedTuple):
 
 
 class SeriesBar(NamedTuple):
-    """A stored series on the common time axis.
-
-    Attributes:
-        stored: The series.
-        segments: Its span, and the parts of it that were fetched completely.
-        fetched: Fraction of its span that was fetched completely, 0 to 1.
-    """
+    """A stored series, with the start and width of its span on the common time axis."""
 
     stored: StoredCandles
-    segments: tuple[Segment, ...]
-    fetched: float
+    x: float
+    width: float
 
 
 class MonthBar(NamedTuple):
@@ -58,16 +52,11 @@ def series_bars(series: Sequence[StoredCandles]) -> list[SeriesBar]:
     """Return the bars of all series."""
     begin, end = axis_of(series)
     scale = AXIS / max(1, end - begin)
-
-    def segment(style: str, interval: Interval) -> Segment:
-        width = max(_LEAST, (interval[1] - interval[0]) * scale)
-        return Segment(style, min((interval[0] - begin) * scale, AXIS - width), width)
-
     bars = []
     for stored in series:
-        fetched = clip(stored.provenance.fetched, stored.span)
-        segments = (segment("span", stored.span), *(segment("fetched", part) for part in fetched))
-        bars.append(SeriesBar(stored, segments, total(fetched) / (stored.span[1] - stored.span[0])))
+        first, last = stored.span
+        width = max(_LEAST, (last - first) * scale)
+        bars.append(SeriesBar(stored, min((first - begin) * scale, AXIS - width), width))
     return bars
 
 

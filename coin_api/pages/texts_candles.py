@@ -4,8 +4,8 @@ from coin_pipeline.languages import Text
 
 TITLE = Text("Candles", "캔들")
 INTRO = Text(
-    "Every stored series. A market and timeframe opens its coverage month by month.",
-    "저장된 모든 캔들 시계열입니다. 종목과 주기를 선택하면 월별 커버리지를 볼 수 있습니다.",
+    "Every stored series. Select a market to see its coverage month by month.",
+    "저장된 모든 캔들 시계열입니다. 종목을 선택하면 월별 커버리지를 볼 수 있습니다.",
 )
 EMPTY = Text(
     "No candles are stored yet. Fetch some from an exchange or upload a file below.",
@@ -16,13 +16,11 @@ SYMBOL = Text("Market", "종목")
 TIMEFRAME = Text("Timeframe", "주기")
 PERIOD = Text("Stored period, Seoul", "저장 기간(서울)")
 CANDLES = Text("Candles", "캔들 수")
-PRESENT = Text("Present", "보유율")
+PRESENT = Text("Stored", "보유율")
 SOURCE = Text("Source", "출처")
 IMPORTED = Text("imported", "가져오기")
 COVERAGE_BAR = Text("On a common time axis, {first} to {last}", "공통 시간축 {first} ~ {last}")
-BAR = Text(
-    "stored {first} to {last}, {fetched} of it fetched completely", "{first} ~ {last} 저장, {fetched} 구간 수집 완료"
-)
+BAR = Text("{first} to {last}", "{first} ~ {last}")
 
 CALENDAR = Text("Coverage by month", "월별 커버리지")
 CALENDAR_NOTE = Text(
@@ -31,9 +29,9 @@ CALENDAR_NOTE = Text(
     "서울 시간 기준 월입니다. 숫자는 저장된 캔들의 비율입니다. 체결이 없던 시간의 캔들은 원래 존재하지 않으므로"
     " 비어 있어도 확인된 것입니다.",
 )
-STORED = Text("stored", "저장됨")
-NO_TRADE = Text("no trade", "체결 없음")
-NOT_FETCHED = Text("not fetched", "미수집")
+STORED = Text("Stored", "저장됨")
+NO_TRADE = Text("No trade", "체결 없음")
+NOT_FETCHED = Text("Not fetched", "미수집")
 OUTSIDE = Text("outside of the series", "기간 밖")
 MONTH = Text(
     "{month}: {present} of {expected} candles stored, {no_trade} without trade, {not_fetched} not fetched",

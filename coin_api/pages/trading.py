@@ -13,40 +13,38 @@ from coin_api.pages import texts_trading as texts
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
 from coin_api.routes.forward import TestIdDep
-from coin_pipeline.candles.fields import RequestModel
 from coin_pipeline.errors import DriftNotFound
 from coin_pipeline.forward import documents
 from coin_pipeline.forward.documents import DecisionQuery
 from coin_pipeline.forward.drift.stored import stored_document
 from coin_pipeline.ledger import queries
-from coin_pipeline.ledger.requests import ALL_BOOKS, BookFilter, HistoryQuery, OpenQuery, SummaryQuery
+from coin_pipeline.ledger.requests import ALL_BOOKS, BookFilter, HistoryQuery, OpenQuery, SummaryQuery, parse_fields
 from coin_pipeline.report.forward_page import drift_figure
 from coin_pipeline.storage.base import ObjectStore
 
 router = page_router()
 PAGE_ROWS = 50
-
-
-class PositionsQuery(RequestModel):
-    """Book to show, and page of its closed positions."""
-
-    book: BookFilter = ALL_BOOKS
-    cursor: Annotated[str | None, Query(max_length=500)] = None
+Cursor = Annotated[str | None, Query(max_length=500)]
+"""Where a page of a list begins."""
 
 
 @router.get("/positions")
 def positions(
-    request: Request, query: Annotated[PositionsQuery, Query()], ledger: LedgerDep, marks: MarksDep
+    request: Request,
+    ledger: LedgerDep,
+    marks: MarksDep,
+    book: BookFilter = ALL_BOOKS,
+    cursor: Cursor = None,
 ) -> HTMLResponse:
     """Show open positions at current prices, closed ones, and their sums."""
     return render_page(
         request,
         "positions.html.j2",
         texts=texts,
-        book=query.book,
-        open=queries.list_open(ledger, marks, OpenQuery(book=query.book)),
-        summary=queries.summarize(ledger, marks, SummaryQuery(book=query.book)),
-        history=queries.read_history(ledger, HistoryQuery(book=query.book, cursor=query.cursor, limit=PAGE_ROWS)),
+        book=book,
+        open=queries.list_open(ledger, marks, OpenQuery(book=book)),
+        summary=queries.summarize(ledger, marks, SummaryQuery(book=book)),
+        history=queries.read_history(ledger, HistoryQuery(book=book, cursor=cursor, limit=PAGE_ROWS)),
     )
 
 
@@ -65,9 +63,10 @@ def forward_tests(request: Request, ledger: LedgerDep) -> HTMLResponse:
 
 @router.get("/forward-tests/{test_id}")
 def forward_test(
-    request: Request, test_id: TestIdDep, query: Annotated[DecisionQuery, Query()], ledger: LedgerDep, store: StoreDep
+    request: Request, test_id: TestIdDep, ledger: LedgerDep, store: StoreDep, cursor: Cursor = None
 ) -> HTMLResponse:
     """Show a forward test: its profit against the backtest, its accounts and its latest decisions."""
+    query = parse_fields(DecisionQuery, {"cursor": cursor, "limit": PAGE_ROWS})
     test = ledger.run(partial(documents.describe, test_id=test_id, query=query))
     return render_page(request, "forward_test.html.j2", texts=texts, test=test, figures=_figures(store, test))
 

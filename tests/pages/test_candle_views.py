@@ -9,7 +9,7 @@ from coin_api.pages.candle_views import AXIS, MONTH_WIDTH, calendar_years, floor
 from coin_pipeline.candles.audit.calendar import CoverageCalendar, MonthCoverage
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
-from coin_pipeline.candles.timeframe import day_range, parse_timeframe
+from coin_pipeline.candles.timeframe import parse_timeframe
 
 DAILY = parse_timeframe("1d")
 
@@ -56,14 +56,9 @@ def test_series_share_a_time_axis(tmp_path: Path) -> None:
     """Two series of one year each, one after the other, fill half of the axis each."""
     catalog = CandleCatalog(tmp_path)
     for symbol, year in (("AAA_KRW", 2022), ("BBB_KRW", 2023)):
-        candles = synthetic_candles(1, DAILY, date(year, 1, 1), 365)
-        fetched = [day_range(date(year, 1, 1), date(year, 7, 1))] if year == 2023 else []
-        catalog.merge(symbol, DAILY, candles, fetched=fetched, source="upbit" if fetched else None)
-    first, second = series_bars(catalog.inventory()[0])
-    assert [(part.style, round(part.x), round(part.width)) for part in first.segments] == [("span", 0, AXIS // 2)]
-    assert [part.style for part in second.segments] == ["span", "fetched"]
-    assert second.segments[0].x == pytest.approx(AXIS / 2)
-    assert second.fetched == pytest.approx(0.5, abs=0.01)
+        catalog.merge(symbol, DAILY, synthetic_candles(1, DAILY, date(year, 1, 1), 365))
+    bars = series_bars(catalog.inventory()[0])
+    assert [(round(bar.x), round(bar.width)) for bar in bars] == [(0, AXIS // 2), (AXIS // 2, AXIS // 2)]
 
 
 def test_without_series_there_is_an_empty_axis() -> None:

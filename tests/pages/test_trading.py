@@ -66,7 +66,17 @@ def test_closed_positions_come_in_pages(app: TestClient, monkeypatch: pytest.Mon
     assert "/app/positions?book=own&amp;cursor=" in page
 
 
-@pytest.mark.parametrize("path", ["/app/positions/x", "/app/forward-tests/x", "/app/positions?book=a b"])
+@pytest.mark.parametrize("path", ["/app/positions", "/app/forward-tests", "/app/forward-tests/{test_id}"])
+def test_each_page_has_both_languages(app: TestClient, workbench: Workbench, path: str) -> None:
+    """The language of an address is not a field of the page's own query."""
+    address = path.format(test_id=workbench.start().test_id)
+    pages = [app.get(f"{address}?lang={language}") for language in ("en", "ko")]
+    assert [(page.status_code, page.headers["Content-Language"]) for page in pages] == [(200, "en"), (200, "ko")]
+
+
+@pytest.mark.parametrize(
+    "path", ["/app/positions/x", "/app/forward-tests/x", "/app/positions?book=a b", "/app/positions?cursor=x"]
+)
 def test_what_does_not_exist_has_a_page(app: TestClient, path: str) -> None:
     """With the status of the API."""
     response = app.get(path)
