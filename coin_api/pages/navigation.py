@@ -15,6 +15,8 @@ class NavigationItem(NamedTuple):
 
 NAVIGATION = (
     NavigationItem("/app/history", texts.HISTORY),
+    NavigationItem("/app/submit", texts.SUBMIT),
+    NavigationItem("/app/tasks", texts.TASKS),
     NavigationItem("/app/candles", texts_candles.TITLE),
     NavigationItem("/app/positions", texts_trading.POSITIONS),
     NavigationItem("/app/forward-tests", texts_trading.FORWARD),

@@ -13,6 +13,8 @@ DAGSTER = Text("Dagster", "Dagster")
 API = Text("API", "API")
 CHARTS = Text("Charts by TradingView Lightweight Charts", "차트: TradingView Lightweight Charts")
 HISTORY = Text("Results", "결과")
+SUBMIT = Text("New backtest", "새 백테스트")
+TASKS = Text("Tasks", "작업")
 
 TRY_AGAIN = Text("Try again", "다시 시도")
 TO_HISTORY = Text("To the results", "결과 목록으로")

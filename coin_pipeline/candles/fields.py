@@ -78,6 +78,9 @@ def _list_of(items: str, example: str) -> BeforeValidator:
         if not isinstance(value, list | tuple):
             msg = f'must be a list of {items}, such as ["{example}"]'
             raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
+        if not value:
+            msg = f'needs at least 1 item, such as ["{example}"]'
+            raise ValueError(msg)
         return value
 
     return BeforeValidator(check)

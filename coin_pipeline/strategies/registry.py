@@ -153,7 +153,7 @@ def describe_strategy(strategy: Strategy[Any]) -> dict[str, Any]:
 
 def format_bounds(schema: Mapping[str, Any]) -> list[str]:
     """Return the bounds in a property's JSON schema as text, such as ['>= 1', '<= 500']."""
-    return [f"{sign} {schema[key]}" for key, sign in BOUNDS.items() if key in schema]
+    return [f"{sign} {schema[key]:.15g}" for key, sign in BOUNDS.items() if key in schema]
 
 
 def numeric_limits(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:

@@ -1,0 +1,93 @@
+// Forms whose content is sent to the API as JSON, and whose problems are shown next to the fields that cause them.
+
+/** Thrown for a value that the API would not see as it was typed. */
+class InvalidValue extends Error {}
+
+/** Return the value of a control as the request has it; undefined for an empty one, which takes its default. */
+function valueOf(control) {
+  if (control.dataset.kind === "switch") return control.checked;
+  if (control.validity.badInput) throw new InvalidValue(control.validationMessage);
+  const text = control.value.trim();
+  if (text === "") return undefined;
+  if (control.dataset.kind === "integer" || control.dataset.kind === "number") return Number(text);
+  if (control.dataset.kind !== "json") return text;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InvalidValue(error.message);
+  }
+}
+
+/** Return an element with the id of a field: `params.window` is `field-params-window`. */
+const elementOf = (path, suffix = "") => document.getElementById(`field-${path.replaceAll(".", "-")}${suffix}`);
+
+/** Show why a field is wrong, and return its control; null if the page has no such field. */
+export function showProblem(path, message) {
+  const control = elementOf(path);
+  const place = elementOf(path, "-error");
+  if (!control || !place || control.closest("[hidden]")) return null;
+  for (let details = control.closest("details"); details; details = details.parentElement.closest("details")) details.open = true;
+  control.setAttribute("aria-invalid", "true");
+  place.textContent = message;
+  place.hidden = false;
+  return control;
+}
+
+/** Remove all problems that are shown. */
+export function clearProblems(root) {
+  for (const control of root.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
+  for (const place of root.querySelectorAll(".error")) {
+    place.hidden = true;
+    place.textContent = "";
+  }
+}
+
+/**
+ * Return the typed values of the enabled controls with a name, by path, and the problems of those that have none.
+ * @param {HTMLFormElement} form
+ * @returns {{values: Object<string, unknown>, problems: {field: string, message: string}[]}}
+ */
+export function readControls(form) {
+  const values = {};
+  const problems = [];
+  for (const control of form.querySelectorAll("[name][data-kind]")) {
+    if (control.matches(":disabled")) continue;
+    try {
+      const value = valueOf(control);
+      if (value !== undefined) values[control.name] = value;
+    } catch (error) {
+      if (!(error instanceof InvalidValue)) throw error;
+      problems.push({ field: control.name, message: error.message });
+    }
+  }
+  return { values, problems };
+}
+
+/** Show the problems of a request, each next to its field or else in `place`, and focus the first. */
+export function showProblems(problems, summary, place) {
+  const rest = [];
+  let first = null;
+  for (const { field, message } of problems) {
+    // An item of a list has no control of its own: `symbols.0` is shown at `symbols`.
+    const control = showProblem(field, message) ?? showProblem(field.split(".")[0], `${field}: ${message}`);
+    if (control) first ??= control;
+    else rest.push(field ? `${field}: ${message}` : message);
+  }
+  place.textContent = [summary, ...rest].join(" ");
+  place.hidden = false;
+  (first ?? place).focus();
+}
+
+/**
+ * Send JSON to the API.
+ * @returns {Promise<{ok: boolean, body: any}>} body is that of the response, null if it has none
+ */
+export async function send(method, url, body, headers = {}) {
+  const response = await fetch(url, {
+    method,
+    headers: { "Content-Type": "application/json", Accept: "application/json", ...headers },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await response.text();
+  return { ok: response.ok, body: text === "" ? null : JSON.parse(text) };
+}

@@ -1,0 +1,130 @@
+// The form of a backtest: presets, the parameters of the chosen strategy, and the submission.
+import { clearProblems, readControls, send, showProblems } from "./forms.js";
+
+const form = document.getElementById("submit");
+const strategy = document.getElementById("field-strategy");
+const preset = document.getElementById("preset");
+const problem = document.getElementById("problem");
+const progress = document.getElementById("progress");
+let key = newKey();
+
+/** Return a random key: a repetition of the same request after a lost response is the same submission. */
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Enable the parameters of the chosen strategy only. */
+function showParameters() {
+  for (const fieldset of form.querySelectorAll(".params-of")) {
+    const chosen = fieldset.dataset.strategy === strategy.value;
+    fieldset.hidden = fieldset.disabled = !chosen;
+  }
+}
+
+/** Fill the form in with the chosen preset; parameters that it omits get their defaults. */
+function applyPreset() {
+  const chosen = preset.selectedOptions[0];
+  if (!chosen.dataset.strategy) return;
+  strategy.value = chosen.dataset.strategy;
+  showParameters();
+  const params = JSON.parse(chosen.dataset.params);
+  for (const control of form.querySelectorAll('[name^="params."]:enabled')) {
+    const name = control.name.slice("params.".length);
+    const value = name in params ? params[name] : null;
+    if (control.dataset.kind === "switch") control.checked = value ?? control.defaultChecked;
+    else if (value === null) control.value = control.defaultValue ?? "";
+    else control.value = control.dataset.kind === "json" ? JSON.stringify(value) : value;
+  }
+}
+
+/** Return the request that the form contains, and the problems that keep it from being sent. */
+function readRequest() {
+  const { values, problems } = readControls(form);
+  const request = { params: {}, symbols: [] };
+  for (const [path, value] of Object.entries(values)) {
+    if (path.startsWith("params.")) request.params[path.slice("params.".length)] = value;
+    else request[path] = value;
+  }
+  for (const box of form.querySelectorAll('[name="symbols"]:checked')) request.symbols.push(box.value);
+  return { request, problems };
+}
+
+async function submit(event) {
+  event.preventDefault();
+  clearProblems(form);
+  const { request, problems } = readRequest();
+  if (problems.length) {
+    showProblems(problems, form.dataset.invalid, problem);
+    return;
+  }
+  const button = form.querySelector('[type="submit"]');
+  button.disabled = true;
+  progress.textContent = form.dataset.submitting;
+  try {
+    const { ok, body } = await send("POST", "/api/backtests/run-async", request, { "Idempotency-Key": key });
+    if (ok) {
+      location.assign(`/app/tasks/${encodeURIComponent(body.task_id)}`);
+      return;
+    }
+    const found = body.errors?.length ? body.errors : [{ field: "", message: body.detail }];
+    showProblems(found, form.dataset.invalid, problem);
+  } catch {
+    showProblems([], form.dataset.unreachable, problem);
+  } finally {
+    button.disabled = false;
+    progress.textContent = "";
+  }
+}
+
+async function savePreset() {
+  const place = document.getElementById("preset-saved");
+  clearProblems(form);
+  place.textContent = "";
+  const { request, problems } = readRequest();
+  const name = document.getElementById("field-name").value.trim();
+  const own = problems.filter(({ field }) => field.startsWith("params."));
+  if (own.length) {
+    showProblems(own, form.dataset.invalid, problem);
+    return;
+  }
+  try {
+    const body = { name, strategy: request.strategy, params: request.params };
+    const answer = await send("POST", "/api/strategies/presets", body);
+    if (!answer.ok) {
+      const found = answer.body.errors ?? [{ field: "name", message: answer.body.detail }];
+      showProblems(found, form.dataset.invalid, problem);
+      return;
+    }
+    const option = [...preset.options].find((known) => known.value === name) ?? preset.appendChild(new Option(name));
+    option.dataset.strategy = answer.body.strategy;
+    option.dataset.params = JSON.stringify(answer.body.params);
+    preset.value = name;
+    place.textContent = place.dataset.saved;
+  } catch {
+    showProblems([], form.dataset.unreachable, problem);
+  }
+}
+
+/** Show the symbols whose name contains the text. */
+function filterSymbols(event) {
+  const text = event.target.value.trim().toUpperCase();
+  for (const label of document.querySelectorAll(".choices label")) {
+    label.hidden = !label.querySelector("input").value.includes(text);
+  }
+}
+
+strategy.addEventListener("change", () => {
+  preset.value = "";
+  showParameters();
+});
+preset.addEventListener("change", applyPreset);
+form.addEventListener("submit", submit);
+form.addEventListener("input", () => {
+  key = newKey(); // another content is another submission
+});
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) key = newKey(); // back from the task: to submit again means to run again
+});
+document.getElementById("save-preset").addEventListener("click", savePreset);
+document.getElementById("symbols-filter")?.addEventListener("input", filterSymbols);
+showParameters(); // a browser that restores a form restores the strategy, too

@@ -1,0 +1,122 @@
+"""The page that submits a backtest; its form is generated from the request model and the strategies' parameters."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+
+from coin_api.deps import CatalogDep, PresetsDep, StoreDep, StrategiesDep
+from coin_api.pages import texts_submit as texts
+from coin_api.pages.forms import form_fields
+from coin_api.pages.rendering import render_page
+from coin_api.pages.routing import page_router
+from coin_pipeline.backtest.request import BacktestRequest
+from coin_pipeline.backtest.spec import complete_stored_spec
+from coin_pipeline.candles.stored_series import StoredCandles
+from coin_pipeline.candles.timeframe import TIMEFRAMES
+from coin_pipeline.presets import PresetStore
+from coin_pipeline.results.store import read_result
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.strategies.registry import StrategyRegistry, describe_strategy
+
+Json = dict[str, Any]
+DAYS = 365
+"""Length of the range that an empty form proposes."""
+_OWN_CONTROLS = ("strategy", "params", "symbols", "start_date", "end_date", "timeframe")
+router = page_router()
+
+
+@router.get("/submit")
+def submit(
+    request: Request,
+    strategies: StrategiesDep,
+    catalog: CatalogDep,
+    presets: PresetsDep,
+    store: StoreDep,
+    run: Annotated[str | None, Query(alias="from", max_length=100)] = None,
+    point: int | None = None,
+    preset: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """Show the form: empty, or as a stored result, a point of a sweep or a preset fills it in."""
+    registry = strategies.current()
+    stored, _ = catalog.inventory()
+    filled = _proposal(stored) | _filled(store, presets, run, point, preset)
+    return render_page(
+        request,
+        "submit.html.j2",
+        texts=texts,
+        strategies=_strategies(registry, filled),
+        account_fields=list(form_fields(BacktestRequest.model_json_schema(), leave_out=_OWN_CONTROLS)),
+        presets=presets.list_all(),
+        chosen_preset=preset,
+        symbols={symbol: list(series) for symbol, series in groupby(stored, key=lambda series: series.symbol)},
+        timeframes=list(TIMEFRAMES),
+        filled=filled,
+    )
+
+
+def _proposal(stored: Sequence[StoredCandles]) -> Json:
+    """Return what an empty form proposes: the newest year of the first market, in its longest timeframe."""
+    if not stored:
+        return {}
+    symbol = stored[0].symbol
+    series = max((part for part in stored if part.symbol == symbol), key=lambda part: part.timeframe.ns)
+    end = series.last.date()
+    start = max(series.first.date(), end - timedelta(days=DAYS - 1))
+    days = {"start_date": start.isoformat(), "end_date": end.isoformat()}
+    return {"symbols": [symbol] if len(stored) == 1 else [], "timeframe": series.timeframe.name, **days}
+
+
+def _filled(store: ObjectStore, presets: PresetStore, run: str | None, point: int | None, preset: str | None) -> Json:
+    """Return the fields of the request that the form starts with.
+
+    Raises:
+        ResultNotFound: No such result is stored.
+        PresetNotFound: There is no such preset.
+    """
+    if run is not None:
+        return request_of(json.loads(read_result(store, run)), point)
+    if preset is not None:
+        chosen = presets.get(preset)
+        return {"strategy": chosen.strategy, "params": chosen.params}
+    return {}
+
+
+def request_of(document: Json, point: int | None = None) -> Json:
+    """Return the request that a stored result, also of the legacy platform, answers.
+
+    Args:
+        document: Document of a backtest or a sweep.
+        point: Number of one of the best points of a sweep; None for its best one.
+    """
+    names = ("strategy", "params", "start_date", "end_date", "timeframe")
+    legacy = {name: document[name] for name in names if name in document}
+    legacy["symbols"] = [part["symbol"] for part in document["symbols"]]
+    spec = complete_stored_spec(document["spec"]) if "spec" in document else {}
+    fields = {name: value for name, value in {**legacy, **spec}.items() if name in BacktestRequest.model_fields}
+    rows = document.get("top") or []
+    row = next((row for row in rows if row["point"] == point), rows[0] if rows else None)
+    if row:
+        params = {dimension["name"] for dimension in document["spec"]["space"] if dimension["param"]}
+        swept: Json = row["values"]
+        fields |= {name: value for name, value in swept.items() if name not in params}
+        fields["params"] = fields["params"] | {name: value for name, value in swept.items() if name in params}
+    return fields
+
+
+def _strategies(registry: StrategyRegistry, filled: Mapping[str, Any]) -> list[Json]:
+    """Return each strategy with the fields of its parameters, and for the chosen one with their values."""
+    chosen = filled.get("strategy")
+    names = registry.names()
+    return [
+        {
+            **(details := describe_strategy(registry.get(name))),
+            "fields": list(form_fields(details["params"], "params.")),
+            "chosen": name == chosen if chosen in names else name == names[0],
+            "values": filled.get("params", {}) if name == chosen else {},
+        }
+        for name in names
+    ]

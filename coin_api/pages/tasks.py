@@ -1,0 +1,72 @@
+"""The list of tasks, and the page of one with its progress."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request, Response
+
+from coin_api.deps import OrchestratorDep
+from coin_api.pages import texts_tasks as texts
+from coin_api.pages.rendering import render_page
+from coin_api.pages.routing import page_router
+from coin_api.tasks import Job, Orchestrator, Task
+from coin_pipeline.errors import ResultNotFound
+from coin_pipeline.results.store import is_run_id
+
+LISTED = 50
+"""Tasks of each kind, active and ended, in the list."""
+STATUS_URLS: Mapping[Job, str] = {
+    "backtest": "/api/backtests/status/{}",
+    "sweep": "/api/sweeps/{}",
+    "refresh_candles": "/api/candles/refresh/{}",
+}
+CANCEL_URLS: Mapping[Job, str] = {
+    "backtest": "/api/backtests/{}/cancel",
+    "sweep": "/api/sweeps/{}/cancel",
+    "refresh_candles": "/api/candles/refresh/{}/cancel",
+}
+RESULT_PAGES: Mapping[Job, str] = {"backtest": "/app/results/{}", "sweep": "/app/sweeps/{}"}
+"""Pages of results; a refresh of candles has none."""
+router = page_router()
+
+
+@router.get("/tasks")
+def tasks(request: Request, orchestrator: OrchestratorDep) -> Response:
+    """Show the newest tasks, those that have not ended first."""
+    return render_page(
+        request,
+        "tasks.html.j2",
+        texts=texts,
+        tasks=orchestrator.newest(LISTED),
+        cancel_urls=CANCEL_URLS,
+        result_pages=RESULT_PAGES,
+    )
+
+
+@router.get("/tasks/{task_id}")
+def task(request: Request, task_id: str, orchestrator: OrchestratorDep) -> Response:
+    """Show a task of any job, and follow it until it ends."""
+    found = find_task(orchestrator, task_id)
+    return render_page(request, "task.html.j2", texts=texts, **task_values(found))
+
+
+def find_task(orchestrator: Orchestrator, task_id: str) -> Task:
+    """Return a task of any job.
+
+    Raises:
+        ResultNotFound: There is no such task.
+    """
+    found = orchestrator.tasks([task_id]).get(task_id) if is_run_id(task_id) else None
+    if found is None:
+        raise ResultNotFound(task_id)
+    return found
+
+
+def task_values(task: Task) -> dict[str, Any]:
+    """Return what the template of a task shows."""
+    return {
+        "task": task,
+        "status_url": STATUS_URLS[task.job].format(task.task_id),
+        "cancel_url": CANCEL_URLS[task.job].format(task.task_id),
+        "result_page": RESULT_PAGES.get(task.job, "").format(task.task_id),
+    }

@@ -1,0 +1,44 @@
+"""Texts of the list of tasks, and of the page of one."""
+
+from collections.abc import Mapping
+
+from coin_api.schemas import Status
+from coin_api.tasks import Job
+from coin_pipeline.languages import Text
+
+TITLE = Text("Tasks", "작업")
+NONE = Text("No task was submitted yet.", "아직 제출된 작업이 없습니다.")
+NEW = Text("New backtest", "새 백테스트")
+TASK = Text("Task", "작업")
+JOB = Text("Kind", "종류")
+ABOUT = Text("Strategy and symbols", "전략과 종목")
+STATUS = Text("Status", "상태")
+PROGRESS = Text("Progress", "진행률")
+SUBMITTED = Text("Submitted, Seoul", "제출(서울)")
+STARTED = Text("Started, Seoul", "시작(서울)")
+FINISHED = Text("Ended, Seoul", "종료(서울)")
+ERROR = Text("Why it failed", "실패 원인")
+ACTIONS = Text("Actions", "동작")
+CANCEL = Text("Cancel", "취소")
+CANCEL_TASK = Text("Cancel task {task}", "작업 {task} 취소")
+CANCELLING = Text("Cancelling …", "취소하는 중…")
+NOT_REACHED = Text("The server does not respond; trying again.", "서버가 응답하지 않아 다시 시도합니다.")
+DAGSTER = Text("Run in Dagster", "Dagster에서 보기")
+RESULT = Text("Open the result", "결과 열기")
+SWEEP_RESULT = Text("Open the sweep", "스윕 결과 열기")
+AGAIN = Text("Submit again with changes", "값을 바꿔 다시 제출")
+ALL = Text("All tasks", "모든 작업")
+POINTS = Text("Points", "포인트")
+
+JOBS: Mapping[Job, Text] = {
+    "backtest": Text("Backtest", "백테스트"),
+    "sweep": Text("Sweep", "스윕"),
+    "refresh_candles": Text("Candles", "캔들 수집"),
+}
+STATUSES: Mapping[Status, Text] = {
+    "queued": Text("queued", "대기 중"),
+    "running": Text("running", "실행 중"),
+    "completed": Text("completed", "완료"),
+    "failed": Text("failed", "실패"),
+    "cancelled": Text("cancelled", "취소됨"),
+}

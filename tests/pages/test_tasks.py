@@ -1,0 +1,115 @@
+"""The list of tasks and the page of one, in a browser."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from fastapi.testclient import TestClient
+from playwright.sync_api import expect
+
+from coin_api.app import create_app
+from coin_api.tasks import SweepPoints, Task
+from coin_pipeline.settings import load_settings
+from tests.api.conftest import NO_DATABASE
+from tests.browser import requires_chromium
+from tests.fakes import QUEUED, FakeOrchestrator
+from tests.pages.served import served, watched_page
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def url(orchestrator: FakeOrchestrator) -> Iterator[str]:
+    """URL of the application."""
+    app = create_app(load_settings(), lambda _: orchestrator, find_database=lambda _: NO_DATABASE)
+    with served(app) as url:
+        yield url
+
+
+def submitted(orchestrator: FakeOrchestrator, **changes: object) -> Task:
+    """Return a new task."""
+    task = replace(QUEUED, task_id=str(uuid.uuid4()), **changes)
+    orchestrator.tasks_by_id[task.task_id] = task
+    return task
+
+
+@requires_chromium
+@pytest.mark.parametrize("events", [True, False])
+def test_progress_is_followed_until_the_result(url: str, orchestrator: FakeOrchestrator, *, events: bool) -> None:
+    """By events, and by polling where they do not arrive."""
+    task = submitted(orchestrator, status="running", progress=0.1, strategy="volume_long_candle")
+    with watched_page() as watched:
+        page = watched.page
+        if not events:
+            page.route("**/events", lambda route: route.abort())
+        page.goto(f"{url}/app/tasks/{task.task_id}")
+        expect(page.get_by_role("status")).to_contain_text("running")
+        orchestrator.move(task.task_id, "running", 0.6)
+        expect(page.get_by_role("status")).to_contain_text("60%", timeout=10_000)
+        orchestrator.move(task.task_id, "completed", 1.0)
+        result = page.get_by_role("link", name="Open the result")
+        expect(result).to_have_attribute("href", f"/app/results/{task.task_id}", timeout=10_000)
+        assert watched.errors == [] or not events  # a refused stream is an error in the console
+
+
+@requires_chromium
+def test_task_is_cancelled_from_its_page(url: str, orchestrator: FakeOrchestrator) -> None:
+    """The page then shows that it is."""
+    task = submitted(orchestrator)
+    with watched_page() as watched:
+        watched.page.goto(f"{url}/app/tasks/{task.task_id}")
+        watched.page.get_by_role("button", name="Cancel").click()
+        expect(watched.page.get_by_role("status")).to_contain_text("cancelled")
+    assert orchestrator.tasks_by_id[task.task_id].status == "cancelled"
+
+
+@requires_chromium
+def test_list_follows_tasks(url: str, orchestrator: FakeOrchestrator) -> None:
+    """New ones appear, progress is updated, and one is cancelled in the list."""
+    first = submitted(orchestrator, status="running", progress=0.25)
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/tasks")
+        expect(page.get_by_text("25%")).to_be_visible()
+        second = submitted(orchestrator)
+        cancel = page.get_by_role("button", name=f"Cancel task {second.task_id[:8]}")
+        cancel.click()
+        expect(cancel).to_have_count(0)
+        orchestrator.move(first.task_id, "completed", 1.0)
+        expect(page.get_by_role("link", name="Open the result")).to_be_visible()
+        assert watched.errors == []
+    assert orchestrator.tasks_by_id[second.task_id].status == "cancelled"
+
+
+def test_points_of_a_sweep_are_shown(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """A sweep leads to its own page."""
+    points = SweepPoints(2_000, 1_000, 100.0, 10.0)
+    task = submitted(orchestrator, job="sweep", status="completed", points=points)
+    text = client.get(f"/app/tasks/{task.task_id}").text
+    assert "1,000 / 2,000" in text
+    assert f'href="/app/sweeps/{task.task_id}"' in text
+
+
+def test_failure_is_explained(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """The message is text, whatever a strategy raised."""
+    task = submitted(orchestrator, status="failed", error=HOSTILE)
+    text = client.get(f"/app/tasks/{task.task_id}").text
+    assert "&lt;script&gt;alert(1)" in text
+    assert HOSTILE not in text
+
+
+@pytest.mark.parametrize("task_id", ["no-such-task", str(uuid.uuid4()), "%00", "..%2f..%2fx"])
+def test_unknown_task(client: TestClient, task_id: str) -> None:
+    """A page says that there is none."""
+    response = client.get(f"/app/tasks/{task_id}")
+    assert response.status_code == 404
+    assert "<h1>" in response.text
+
+
+def test_outage_has_a_page(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """With a link to try again."""
+    orchestrator.down = True
+    response = client.get("/app/tasks")
+    assert response.status_code == 503
+    assert 'href="/app/tasks"' in response.text
