@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg2
 from rich.console import Console
@@ -24,24 +26,28 @@ from coin_pipeline.database.embedded.server import EmbeddedPostgres
 from coin_pipeline.database.pages import parse_cursor
 from coin_pipeline.database.session import Session
 from coin_pipeline.orchestration.storage import set_up
-from coin_pipeline.results.index import Filters, ResultIndex
-from coin_pipeline.results.index_entry import IndexEntry
+from coin_pipeline.results.index import Filters, Page, ResultIndex
+from coin_pipeline.results.index_entry import IndexEntry, Order
 from coin_pipeline.results.legacy import SEOUL
 from coin_pipeline.results.store import is_run_id
 
-ENTRIES, LIMIT, ROUNDS, TARGET_MS = 100_000, 10, 21, 50
+ENTRIES, LIMIT, ROUNDS, TARGET_MS = 100_000, 10, 21, 100
 START = datetime(2024, 1, 1, tzinfo=UTC)
 STRATEGIES = ("volume_long_candle", "volume_zone_breakout")
+TIMEFRAMES = ("1d", "4h", "1h")
 MARKETS = [f"COIN{number}_KRW" for number in range(100)]
 SCHEMA = """
 create table result (
     run_id text primary key, kind text, strategy text, start_date text, end_date text, timeframe text,
-    total_signals integer, avg_return real, total_return real, execution_time real, timestamp real, version text
+    total_signals integer, avg_return real, total_return real, execution_time real, timestamp real, version text,
+    params text, sharpe real, trades integer
 );
 create table symbol (run_id text, symbol text);
 create index result_order on result (timestamp desc, run_id desc);
 create index result_return on result (avg_return);
 create index result_signals on result (total_signals);
+create index result_total_return on result (total_return);
+create index result_sharpe on result (sharpe);
 create index symbol_of on symbol (symbol, run_id);
 """
 
@@ -58,7 +64,7 @@ def synthetic_entries(count: int) -> Iterator[IndexEntry]:
             symbols=draw.sample(MARKETS, draw.randint(1, 5)),
             start_date=date(2023, 1, 1),
             end_date=date(2023, 12, 31),
-            timeframe="1d",
+            timeframe=draw.choice(TIMEFRAMES),
             total_signals=draw.randrange(1000),
             avg_return=draw.gauss(0, 1),
             total_return=draw.gauss(0, 1),
@@ -67,33 +73,59 @@ def synthetic_entries(count: int) -> Iterator[IndexEntry]:
             version="1.2.0",
             size=88_000,
             modified=START,
+            params=f"window={draw.randrange(5, 60)}, factor={draw.random():.2f}, long_only=true",
+            sharpe=draw.gauss(0, 1),
+            trades=draw.randrange(500),
         )
 
 
-def filters_by_row(count: int, cursor: str) -> dict[str, tuple[Filters, int, str | None]]:
-    """Return filters, offset and cursor of each row of the table."""
+class PageOf(NamedTuple):
+    """A page that is measured: filters, offset, cursor, and its order if that is not by time."""
+
+    filters: Filters
+    offset: int = 0
+    after: str | None = None
+    order: Order | None = None
+
+    def read(self, index: ResultIndex) -> Page:
+        """Read the page."""
+        if self.order:
+            return index.ranked(self.filters, self.order, LIMIT, self.offset)
+        return index.page(self.filters, LIMIT, self.offset, self.after)
+
+
+def pages_by_row(count: int, cursor: str) -> dict[str, PageOf]:
+    """Return the page of each row of the table."""
     some_days = {"date_from": date(2024, 2, 1), "date_to": date(2024, 2, 3)}
     return {
-        "first page": (Filters(), 0, None),
-        "half the offset": (Filters(), count // 2, None),
-        f"offset {count * 94 // 100:,}, near the end": (Filters(), count * 94 // 100, None),
-        "cursor halfway": (Filters(), 0, cursor),
-        "including sweeps, last page": (Filters(kind=None), count - 100, None),
-        "strategy": (Filters(strategy=STRATEGIES[0]), 0, None),
-        "symbol": (Filters(symbol="KRW-COIN7"), 0, None),
-        "symbol without results": (Filters(symbol="KRW-NONE"), 0, None),
-        "min_return": (Filters(min_return=1), 0, None),
-        "max_return": (Filters(max_return=-3.5), 0, None),
-        "min_signals": (Filters(min_signals=990), 0, None),
-        "max_signals": (Filters(max_signals=500), 0, None),
-        "date_from": (Filters(date_from=date(2024, 1, 3)), 0, None),
-        "date_to": (Filters(date_to=date(2024, 1, 3)), 0, None),
-        "two days": (Filters(**some_days), 0, None),  # type: ignore[arg-type]  # mypy matches them with every field
-        "all filters": (
+        "first page": PageOf(Filters()),
+        "half the offset": PageOf(Filters(), count // 2),
+        f"offset {count * 94 // 100:,}, near the end": PageOf(Filters(), count * 94 // 100),
+        "cursor halfway": PageOf(Filters(), 0, cursor),
+        "including sweeps, last page": PageOf(Filters(kind=None), count - 100),
+        "strategy": PageOf(Filters(strategy=STRATEGIES[0])),
+        "symbol": PageOf(Filters(symbol="KRW-COIN7")),
+        "symbol without results": PageOf(Filters(symbol="KRW-NONE")),
+        "min_return": PageOf(Filters(min_return=1)),
+        "max_return": PageOf(Filters(max_return=-3.5)),
+        "min_signals": PageOf(Filters(min_signals=990)),
+        "max_signals": PageOf(Filters(max_signals=500)),
+        "date_from": PageOf(Filters(date_from=date(2024, 1, 3))),
+        "date_to": PageOf(Filters(date_to=date(2024, 1, 3))),
+        "two days": PageOf(Filters(**some_days)),  # type: ignore[arg-type]  # mypy matches them with every field
+        "timeframe": PageOf(Filters(timeframe="1h")),
+        "params": PageOf(Filters(params="Window=7,")),
+        "min_total_return": PageOf(Filters(min_total_return=2.5)),
+        "min_sharpe": PageOf(Filters(min_sharpe=1)),
+        "max_sharpe": PageOf(Filters(max_sharpe=-3.5)),
+        "all filters": PageOf(
             Filters("backtest", STRATEGIES[1], MARKETS[5], 0, 1, 10, 500, date(2024, 1, 5), date(2024, 3, 1)),
-            0,
-            None,
         ),
+        "by sharpe": PageOf(Filters(), order=Order("sharpe", descending=True)),
+        "by total_return, half the offset": PageOf(
+            Filters(), count // 2, order=Order("total_return", descending=False)
+        ),
+        "by trades, one symbol": PageOf(Filters(symbol=MARKETS[7]), order=Order("trades", descending=True)),
     }
 
 
@@ -104,10 +136,10 @@ def populate(index: ResultIndex, peer: sqlite3.Connection, entries: Sequence[Ind
     index.analyze()
     peer.executescript(SCHEMA)
     rows = [
-        (e.run_id, e.kind, e.strategy, str(e.start_date), str(e.end_date), *e[7:12], e.timestamp.timestamp(), e.version)
+        (*e[:1], *e[2:4], str(e.start_date), str(e.end_date), *e[7:12], e.timestamp.timestamp(), e.version, *e[16:19])
         for e in entries
     ]
-    peer.executemany("insert into result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    peer.executemany("insert into result values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     peer.executemany("insert into symbol values (?, ?)", ((e.run_id, symbol) for e in entries for symbol in e.symbols))
     peer.executescript("analyze")
 
@@ -117,8 +149,9 @@ def midnight(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=SEOUL).timestamp()
 
 
-def query_sqlite(peer: sqlite3.Connection, filters: Filters, offset: int, after: str | None) -> tuple[int, list[str]]:
+def query_sqlite(peer: sqlite3.Connection, wanted: PageOf) -> tuple[int, list[str]]:
     """Return the total and the run IDs of the same page from SQLite, using only the necessary conditions."""
+    filters, offset, after, order = wanted
     conditions: list[tuple[str, object]] = [
         ("kind = ?", filters.kind),
         ("strategy = ?", filters.strategy),
@@ -127,6 +160,12 @@ def query_sqlite(peer: sqlite3.Connection, filters: Filters, offset: int, after:
         ("avg_return <= ?", filters.max_return),
         ("total_signals >= ?", filters.min_signals),
         ("total_signals <= ?", filters.max_signals),
+        ("timeframe = ?", filters.timeframe),
+        ("instr(lower(params), lower(?)) > 0", filters.params),
+        ("total_return >= ?", filters.min_total_return),
+        ("total_return <= ?", filters.max_total_return),
+        ("sharpe >= ?", filters.min_sharpe),
+        ("sharpe <= ?", filters.max_sharpe),
         ("timestamp >= ?", filters.date_from and midnight(filters.date_from)),
         ("timestamp < ?", filters.date_to and midnight(filters.date_to + timedelta(days=1))),
     ]
@@ -137,8 +176,9 @@ def query_sqlite(peer: sqlite3.Connection, filters: Filters, offset: int, after:
         begin = parse_cursor(after, is_run_id)
         where += " and (timestamp, run_id) < (?, ?)"
         values += [begin.time.timestamp(), begin.row_id]
+    key = f"{order.column} {'desc' if order.descending else 'asc'} nulls last," if order else ""
     rows = peer.execute(
-        f"select * from result where {where} order by timestamp desc, run_id desc limit ? offset ?",  # noqa: S608 -- same
+        f"select * from result where {where} order by {key} timestamp desc, run_id desc limit ? offset ?",  # noqa: S608 -- same
         [*values, LIMIT, offset],
     ).fetchall()
     return total, [row[0] for row in rows]
@@ -159,11 +199,10 @@ def print_comparison(index: ResultIndex, peer: sqlite3.Connection, count: int, c
     table = Table("page of 10", "total", "p50 ms", "max ms", "SQLite p50 ms", f"max <= {TARGET_MS} ms", box=None)
     passed = True
     cursor = index.page(Filters(), LIMIT, count // 2).next_cursor or ""
-    for name, (filters, offset, after) in filters_by_row(count, cursor).items():
-        page = index.page(filters, LIMIT, offset, after)
-        equal = (page.total, [e.run_id for e in page.entries]) == query_sqlite(peer, filters, offset, after)
-        ours = measure_ms(lambda f=filters, o=offset, a=after: index.page(f, LIMIT, o, a))  # type: ignore[misc]  # bound now
-        theirs = measure_ms(lambda f=filters, o=offset, a=after: query_sqlite(peer, f, o, a))  # type: ignore[misc]  # same
+    for name, wanted in pages_by_row(count, cursor).items():
+        page = wanted.read(index)
+        equal = (page.total, [e.run_id for e in page.entries]) == query_sqlite(peer, wanted)
+        ours, theirs = measure_ms(partial(wanted.read, index)), measure_ms(partial(query_sqlite, peer, wanted))
         met = equal and ours[-1] <= TARGET_MS
         passed = passed and met
         figures = [f"{statistics.median(ours):.1f}", f"{ours[-1]:.1f}", f"{statistics.median(theirs):.1f}"]

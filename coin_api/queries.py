@@ -22,6 +22,8 @@ def _is_decoded(text: str) -> str:
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$"), AfterValidator(_is_decoded)]
 Day = Annotated[fields.Day, Field(description="YYYY-MM-DD in Asia/Seoul, inclusive.")]
 Percent = Annotated[float, Field(allow_inf_nan=False, description="Bound of avg_return, percent per trade.")]
+Fraction = Annotated[float, Field(allow_inf_nan=False, description="Bound of total_return, a fraction.")]
+Ratio = Annotated[float, Field(allow_inf_nan=False, description="Bound of sharpe.")]
 Signals = Annotated[int, Field(ge=0, description="Bound of total_signals.")]
 
 
@@ -72,6 +74,12 @@ class HistoryQuery(BaseModel):
     max_signals: Signals | None = None
     date_from: Day | None = None
     date_to: Day | None = None
+    timeframe: Annotated[Text | None, Field(description="Length of a candle, such as 1h.")] = None
+    params: Annotated[Text | None, Field(description="Part of `params` of the items, such as window=20.")] = None
+    min_total_return: Fraction | None = None
+    max_total_return: Fraction | None = None
+    min_sharpe: Ratio | None = None
+    max_sharpe: Ratio | None = None
 
     def filters(self) -> Filters:
         """Return the filters.

@@ -192,6 +192,9 @@ class HistoryItem(BaseModel):
     total_signals: int | None
     avg_return: Annotated[float | None, Field(description="Percent per trade, mean over the symbols.")]
     total_return: Annotated[float | None, Field(description="Return of the account, a fraction.")]
+    sharpe: Annotated[float | None, Field(description="Annualized Sharpe ratio of the account.")]
+    trades: Annotated[int | None, Field(description="Trades of the account.")]
+    params: Annotated[str | None, Field(description="Parameters as `name=value, name=value`.")]
     execution_time: Annotated[float | None, Field(description="Seconds.")]
     timestamp: Annotated[Instant, Field(description="When it finished; for a reused result, when it was returned.")]
     version: Annotated[str, Field(description="Schema version of the document.")]

@@ -93,6 +93,9 @@ RESULT = Table(
     Column("version", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     _time("modified"),
+    Column("params", Text),
+    Column("sharpe", Double),
+    Column("trades", BigInteger),
     Column("digest", LargeBinary),
     Index("result_symbols", "symbols", postgresql_using="gin"),
 )
@@ -101,8 +104,10 @@ Index(
     "result_order",
     RESULT.c.timestamp.desc(),
     RESULT.c.run_id.desc(),
-    postgresql_include=["kind", "strategy", "avg_return", "total_signals"],
+    postgresql_include=["kind", "strategy", "timeframe", "avg_return", "total_return", "sharpe", "total_signals"],
 )
+for figure in ("total_return", "sharpe"):
+    Index(f"result_{figure}", RESULT.c[figure].desc().nulls_last(), RESULT.c.timestamp.desc(), RESULT.c.run_id.desc())
 
 REUSE = Table(
     "reuse",

@@ -5,7 +5,7 @@ objects are authoritative; `reindex` brings the entries of documents in line wit
 Entries never move, so that a cursor stays valid while others are added.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from coin_pipeline.database import session as database
 from coin_pipeline.database.pages import PageCursor, parse_cursor, require_ordered
 from coin_pipeline.database.session import Session
 from coin_pipeline.results import index_sql, legacy
-from coin_pipeline.results.index_entry import IndexEntry, Kind, ObjectVersion
+from coin_pipeline.results.index_entry import IndexEntry, Kind, ObjectVersion, Order
 from coin_pipeline.results.store import is_run_id
 
 _MAX_BIGINT = 2**63 - 1
@@ -40,6 +40,12 @@ class Filters:
         max_return: Upper bound of avg_return, percent per trade.
         min_signals: Lower bound of total_signals.
         max_signals: Upper bound of total_signals.
+        timeframe: Length of a candle, such as `1h`.
+        params: Part of the parameters as a text, such as `window=20`, in either case.
+        min_total_return: Lower bound of total_return, a fraction.
+        max_total_return: Upper bound of total_return, a fraction.
+        min_sharpe: Lower bound of sharpe.
+        max_sharpe: Upper bound of sharpe.
         date_from: First day, in Asia/Seoul, on which the run finished, or its result answered another submission.
         date_to: Last such day.
 
@@ -60,14 +66,23 @@ class Filters:
     max_signals: int | None = None
     date_from: date | None = None
     date_to: date | None = None
+    timeframe: str | None = None
+    params: str | None = None
+    min_total_return: float | None = None
+    max_total_return: float | None = None
+    min_sharpe: float | None = None
+    max_sharpe: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "strategy", legacy.clean_text(self.strategy))
+        for name in ("strategy", "timeframe", "params"):
+            object.__setattr__(self, name, legacy.clean_text(getattr(self, name)))
         if self.symbol is not None:
             object.__setattr__(self, "symbol", parse_symbol(self.symbol))
         bounds = (
             ("min_return", self.min_return, "max_return", self.max_return),
             ("min_signals", self.min_signals, "max_signals", self.max_signals),
+            ("min_total_return", self.min_total_return, "max_total_return", self.max_total_return),
+            ("min_sharpe", self.min_sharpe, "max_sharpe", self.max_sharpe),
             ("date_from", self.date_from, "date_to", self.date_to),
         )
         require_ordered(bounds, "result")
@@ -164,18 +179,46 @@ class ResultIndex:
             "end": min(offset + limit + 1, _MAX_BIGINT),
         }
 
+        total, entries = self._read_page(index_sql.COUNT, index_sql.page, values)
+        more, entries = len(entries) > limit, entries[:limit]
+        return Page(total, entries, PageCursor(entries[-1].timestamp, entries[-1].run_id).token() if more else None)
+
+    def ranked(self, filters: Filters, order: Order, limit: int, offset: int = 0) -> Page:
+        """Return a page of matching documents in an order other than by time, each once however often it was returned.
+
+        Documents with the same value are in order of time, newest first.
+
+        Args:
+            filters: Conditions.
+            order: The order.
+            limit: Entries per page.
+            offset: Entries to skip.
+        """
+        values = filters.values() | {"limit": limit, "offset": offset}
+        return Page(*self._read_page(index_sql.COUNT_DOCUMENTS, lambda _: index_sql.ranked(order), values), None)
+
+    def _read_page(
+        self, count: str, page: Callable[[int], str], values: Mapping[str, Any]
+    ) -> tuple[int, list[IndexEntry]]:
+        """Return the number of matches and the entries of a page, of the same moment.
+
+        Args:
+            count: Statement that counts the matches.
+            page: Returns the statement of the page for their number.
+            values: Parameters of both.
+        """
+
         def read(cursor: database.Cursor) -> tuple[int, list[tuple[Any, ...]]]:
-            cursor.execute("begin isolation level repeatable read read only")  # one snapshot for count and page
-            cursor.execute(index_sql.COUNT, values)
+            cursor.execute("begin isolation level repeatable read read only")
+            cursor.execute(count, values)
             total = int((cursor.fetchone() or (0,))[0])
-            cursor.execute(index_sql.page(total), values)
+            cursor.execute(page(total), values)
             rows = cursor.fetchall()
             cursor.execute("commit")
             return total, rows
 
         total, rows = self._session.run(read)
-        more, entries = len(rows) > limit, [_entry(row) for row in rows[:limit]]
-        return Page(total, entries, PageCursor(entries[-1].timestamp, entries[-1].run_id).token() if more else None)
+        return total, [_entry(row) for row in rows]
 
     def latest(self) -> Iterator[IndexEntry]:
         """Yield all backtests, newest first."""

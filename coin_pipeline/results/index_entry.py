@@ -1,5 +1,6 @@
 """Entries of the index, built from documents of any schema, including those of the legacy platform."""
 
+import json
 from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple
 
@@ -9,6 +10,17 @@ from coin_pipeline.results import legacy
 from coin_pipeline.results.store import StoredDocument
 
 Kind = Literal["backtest", "sweep"]
+MAX_PARAMS = 1000
+"""Longest text of parameters in the index; a longer one is cut."""
+
+OrderColumn = Literal["strategy", "symbol", "timeframe", "total_return", "sharpe", "trades"]
+
+
+class Order(NamedTuple):
+    """Order of a list of results other than by time; results without a value come last."""
+
+    column: OrderColumn
+    descending: bool
 
 
 class ObjectVersion(NamedTuple):
@@ -42,6 +54,9 @@ class IndexEntry(NamedTuple):
         version: Schema of the document; 1.0 if it has none.
         size: Size of the document, bytes.
         modified: When the document was written, UTC, whole seconds.
+        params: Parameters of the strategy as `name=value, name=value`, or None; at most `MAX_PARAMS` characters.
+        sharpe: Annualized Sharpe ratio of the account, or None.
+        trades: Number of trades of the account, or None.
         reused: Whether the entry is a later, identical submission that was answered with this result; `timestamp` is
             then when it was answered.
     """
@@ -62,6 +77,9 @@ class IndexEntry(NamedTuple):
     version: str
     size: int
     modified: datetime
+    params: str | None = None
+    sharpe: float | None = None
+    trades: int | None = None
     reused: bool = False
 
 
@@ -99,12 +117,27 @@ def build_entry(document: Json, stored: StoredDocument, finished: datetime | Non
         version=version,
         size=size,
         modified=modified,
+        params=_params_text(document.get("params")),
+        sharpe=legacy.finite_number(metrics.get("sharpe")),
+        trades=legacy.parse_count(metrics.get("trades")),
     )
 
 
 def _object(document: Json, key: str) -> Json:
     value = document.get(key)
     return value if isinstance(value, dict) else {}
+
+
+def _params_text(params: object) -> str | None:
+    """Return parameters as a text that people can read and search.
+
+    >>> _params_text({"window": 20, "factor": 1.5, "trend": True, "kind": "sma"})
+    'window=20, factor=1.5, trend=true, kind=sma'
+    """
+    if not isinstance(params, dict):
+        return None
+    values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
+    return legacy.clean_text(", ".join(f"{name}={value}" for name, value in values.items()), MAX_PARAMS)
 
 
 def _mean(values: list[float | None]) -> float | None:

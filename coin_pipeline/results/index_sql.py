@@ -1,7 +1,9 @@
 # ruff: noqa: S608 -- statements are built from the constants in this module
 """SQL of the index of results."""
 
-from coin_pipeline.results.index_entry import IndexEntry
+from typing import get_args
+
+from coin_pipeline.results.index_entry import IndexEntry, Order, OrderColumn
 
 _TYPES = {
     "run_id": "text",
@@ -20,8 +22,12 @@ _TYPES = {
     "version": "text",
     "size": "bigint",
     "modified": "timestamptz",
+    "params": "text",
+    "sharpe": "double precision",
+    "trades": "bigint",
 }
 # The text of a time depends on settings of the session.
+_KEYS = {name: name for name in get_args(OrderColumn)} | {"symbol": "symbols"}
 _AS_TEXT = {"timestamptz": "extract(epoch from {})", "date": "{} - date '2000-01-01'"}
 _VALUES = ", ".join(_AS_TEXT.get(type_, "{}").format(f'"{name}"') for name, type_ in _TYPES.items())
 _DIGEST = f"sha256(convert_to(row({_VALUES})::text, 'UTF8'))"
@@ -48,6 +54,12 @@ _MATCHING = """
     and (%(symbol)s is null or symbols @> array[%(symbol)s])
     and (%(min_return)s is null or avg_return >= %(min_return)s)
     and (%(max_return)s is null or avg_return <= %(max_return)s)
+    and (%(timeframe)s is null or timeframe = %(timeframe)s)
+    and (%(params)s is null or strpos(lower(params), lower(%(params)s)) > 0)
+    and (%(min_total_return)s is null or total_return >= %(min_total_return)s)
+    and (%(max_total_return)s is null or total_return <= %(max_total_return)s)
+    and (%(min_sharpe)s is null or sharpe >= %(min_sharpe)s)
+    and (%(max_sharpe)s is null or sharpe <= %(max_sharpe)s)
     and (%(min_signals)s is null or total_signals >= %(min_signals)s)
     and (%(max_signals)s is null or total_signals <= %(max_signals)s)
     and (%(date_from)s is null or {listed} >= %(date_from)s::timestamp at time zone 'Asia/Seoul')
@@ -89,6 +101,16 @@ _OF_MANY, _OF_FEW = (
     for documents in (_DOCUMENT_KEYS, f"{_DOCUMENT_KEYS} offset 0")
 )
 _FEW = 2000
+_RANKED = f"""
+select {_COLUMNS}, "timestamp" listed, false reused from coin.result where {_OF_DOCUMENT}
+order by {{key}} {{direction}} nulls last, "timestamp" desc, run_id desc limit %(limit)s offset %(offset)s
+"""
+COUNT_DOCUMENTS = f"select count(*) from coin.result where {_OF_DOCUMENT}"
+
+
+def ranked(order: Order) -> str:
+    """Return the statement of a page of matching documents in an order other than by time."""
+    return _RANKED.format(key=_KEYS[order.column], direction="desc" if order.descending else "asc")
 
 
 def page(total: int) -> str:

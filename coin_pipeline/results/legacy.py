@@ -89,11 +89,11 @@ def parse_count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_COUNT else None
 
 
-def clean_text(value: object) -> str | None:
-    """Return a text that a database can store, cut to the longest name; None if `value` is not a text."""
+def clean_text(value: object, max_length: int = _MAX_LENGTH) -> str | None:
+    """Return a text that a database can store, cut to a length; None if `value` is not a text."""
     if not isinstance(value, str):
         return None
-    return value[:_MAX_LENGTH].replace("\0", "").encode("utf-8", "replace").decode()
+    return value[:max_length].replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def parts_of(document: Json) -> list[Json]:

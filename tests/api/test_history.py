@@ -39,6 +39,9 @@ def entry(run_id: str, days: int = 0, **changes: Any) -> IndexEntry:  # noqa: AN
         version="1.2.0",
         size=1,
         modified=NOON,
+        params="window=20",
+        sharpe=1.5,
+        trades=7,
     )._replace(**changes)
 
 
@@ -48,8 +51,8 @@ def listing(index: ResultIndex, index_url: str, orchestrator: FakeOrchestrator) 
     index.add(
         [
             entry("a", 0, strategy="volume_long_candle", avg_return=-1.5),
-            entry("b", 1, symbols=["ETH_KRW", "BTC_KRW"], total_signals=3),
-            entry("c", 2, symbols=["ETH_KRW"], avg_return=None, total_signals=None),
+            entry("b", 1, symbols=["ETH_KRW", "BTC_KRW"], total_signals=3, timeframe="1h", sharpe=2.0, params=None),
+            entry("c", 2, symbols=["ETH_KRW"], avg_return=None, total_signals=None, total_return=0.5),
             entry("sweep", 3, kind="sweep"),
         ]
     )
@@ -73,17 +76,21 @@ def test_history_lists_results_newest_first(listing: TestClient) -> None:
         "symbols": ["ETH_KRW", "BTC_KRW"],
         "start_date": "2024-01-01",
         "end_date": "2024-12-31",
-        "timeframe": "1d",
+        "timeframe": "1h",
         "total_signals": 3,
         "avg_return": 0.5,
         "total_return": 0.25,
+        "sharpe": 2.0,
+        "trades": 7,
+        "params": None,
         "execution_time": 0.125,
         "timestamp": "2024-11-05T12:00:00.123456Z",
         "version": "1.2.0",
         "reused_from": None,
     }
     other = {**item, "run_id": "a", "strategy": "volume_long_candle", "symbols": ["BTC_KRW"], "total_signals": 10}
-    other |= {"avg_return": -1.5, "timestamp": "2024-11-04T12:00:00.123456Z"}
+    other |= {"timeframe": "1d", "sharpe": 1.5, "params": "window=20", "avg_return": -1.5}
+    other |= {"timestamp": "2024-11-04T12:00:00.123456Z"}
     assert response == {"total": 3, "limit": 2, "offset": 1, "items": [item, other], "next_cursor": None}
 
 
@@ -122,6 +129,12 @@ def test_a_reused_result_comes_first(listing: TestClient, index: ResultIndex) ->
         ({"max_return": 0.4}, ["a"]),
         ({"min_signals": 4}, ["a"]),
         ({"max_signals": 3}, ["b"]),
+        ({"min_total_return": 0.3}, ["c"]),
+        ({"max_total_return": 0.25}, ["b", "a"]),
+        ({"min_sharpe": 1.6}, ["b"]),
+        ({"max_sharpe": 1.5}, ["c", "a"]),
+        ({"timeframe": "1h"}, ["b"]),
+        ({"params": "WINDOW=2"}, ["c", "a"]),
         ({"date_from": "2024-11-05"}, ["c", "b"]),
         ({"date_to": "2024-11-05"}, ["b", "a"]),
         ({"date_from": "2024-11-05", "date_to": "2024-11-05", "symbol": "KRW-BTC", "min_return": 0.5}, ["b"]),

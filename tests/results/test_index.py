@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import EmptyRange, InvalidInput, InvalidSymbol, ObjectCorrupt
 from coin_pipeline.results.index import Filters, ResultIndex
-from coin_pipeline.results.index_entry import IndexEntry
+from coin_pipeline.results.index_entry import IndexEntry, Order, OrderColumn
 from coin_pipeline.results.legacy import SEOUL
 from coin_pipeline.results.publish import index_result, publish_document, publish_task
 from coin_pipeline.results.reindex import reindex
@@ -49,6 +49,9 @@ def entry(number: int, **changes: Any) -> IndexEntry:  # noqa: ANN401 -- columns
         version="1.2.0",
         size=100 + number,
         modified=START,
+        params="window=20, factor=1.5",
+        sharpe=1.25,
+        trades=number,
     )._replace(**changes)
 
 
@@ -85,6 +88,7 @@ def test_an_entry_comes_back_as_it_was_added(index: ResultIndex) -> None:
     known = entry(1, timestamp=START + timedelta(microseconds=123457))
     bare = entry(2, strategy=None, symbols=[], start_date=None, end_date=None, timeframe=None, total_signals=None)
     bare = bare._replace(avg_return=None, total_return=None, execution_time=None, kind="sweep", shelf="tasks")
+    bare = bare._replace(params=None, sharpe=None, trades=None)
     index.add([entry(1, strategy="before"), known, bare])
     index.add([known])
     assert everything(index) == [bare, known]
@@ -181,6 +185,7 @@ def test_a_rebuild_keeps_the_reuses_of_stored_results(index: ResultIndex, store:
         '"timestamp" = "timestamp" + interval \'1 us\'',
         "start_date = start_date + 1",
         "total_signals = 7",
+        "sharpe = 9",
         "run_id = 'another'",
         "digest = null",
     ],
@@ -270,6 +275,10 @@ def passes(one: IndexEntry, f: Filters) -> bool:
         and (f.symbol is None or f.symbol in one.symbols)
         and within(one.avg_return, f.min_return, f.max_return)
         and within(one.total_signals, f.min_signals, f.max_signals)
+        and within(one.total_return, f.min_total_return, f.max_total_return)
+        and within(one.sharpe, f.min_sharpe, f.max_sharpe)
+        and f.timeframe in {None, one.timeframe}
+        and (f.params is None or (one.params is not None and f.params.lower() in one.params.lower()))
         and within(one.timestamp.astimezone(SEOUL).date(), f.date_from, f.date_to)
     )
 
@@ -283,6 +292,11 @@ ENTRIES = st.lists(
         symbols=st.lists(st.sampled_from(["BTC_KRW", "ETH_KRW", "XRP_KRW"]), unique=True),
         avg_return=st.sampled_from([None, -1.5, 0.0, 0.1, 2.0]),
         total_signals=st.sampled_from([None, 0, 1, 5]),
+        timeframe=st.sampled_from([None, "1d", "1h"]),
+        params=st.sampled_from([None, "", "window=20, kind=EMA", "window=2, a%b_c"]),
+        total_return=st.sampled_from([None, -0.5, 0.0, 0.25]),
+        sharpe=st.sampled_from([None, -1.0, 0.0, 1.25]),
+        trades=st.sampled_from([None, 0, 3]),
         # Around midnight of Seoul, and of the same moment.
         timestamp=st.sampled_from(
             [START.replace(hour=15) + timedelta(microseconds=n, days=d) for n in (-1, 0) for d in range(3)]
@@ -309,8 +323,36 @@ BOUNDS = st.fixed_dictionaries(
         "max_signals": st.sampled_from([None, None, 1, 10**12]),
         "date_from": DAYS,
         "date_to": DAYS,
+        "timeframe": st.sampled_from([None, None, "1d"]),
+        "params": st.sampled_from([None, None, "ema", "=2", "%b_"]),
+        "min_total_return": st.sampled_from([None, None, -0.1]),
+        "max_total_return": st.sampled_from([None, None, 0.0]),
+        "min_sharpe": st.sampled_from([None, None, 0.0]),
+        "max_sharpe": st.sampled_from([None, None, 1.0]),
     }
 )
+COLUMNS = {name: name for name in get_args(OrderColumn)} | {"symbol": "symbols"}
+"""Field of an entry by the name of its order."""
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(entries=ENTRIES, column=st.sampled_from(list(COLUMNS)), descending=st.booleans(), offset=st.integers(0, 6))
+def test_an_order_by_a_figure_is_that_of_plain_python(
+    index: ResultIndex, entries: list[IndexEntry], column: OrderColumn, offset: int, *, descending: bool
+) -> None:
+    """Unknown values come last in either direction, equal ones newest first, and reuses are not listed."""
+    index.remove("results", [*index.versions()])
+    index.add(entries)
+    index.add_reuse("run-0", START)
+
+    def value(one: IndexEntry) -> Any:  # noqa: ANN401 -- of several types
+        return getattr(one, COLUMNS[column])
+
+    newest = sorted({e.run_id: e for e in entries}.values(), key=lambda e: (e.timestamp, e.run_id), reverse=True)
+    known = [e for e in newest if value(e) is not None]
+    expected = [*sorted(known, key=value, reverse=descending), *(e for e in newest if value(e) is None)]
+    page = index.ranked(Filters(kind=None), Order(column, descending), 3, offset)
+    assert (page.total, page.entries) == (len(expected), expected[offset : offset + 3])
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

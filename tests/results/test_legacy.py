@@ -29,7 +29,8 @@ V12 = {
     "total_signals": 7,
     "execution_time": 0.25,
     "metadata": {"execution_date": DATE},
-    "metrics": {"total_return": 0.5},
+    "metrics": {"total_return": 0.5, "sharpe": 1.25, "trades": 3},
+    "params": {"window": 20, "trend": "up"},
 }
 
 
@@ -57,6 +58,9 @@ def test_a_current_document_fills_every_column() -> None:
         version="1.2.0",
         size=123,
         modified=WRITTEN.replace(microsecond=0),
+        params="window=20, trend=up",
+        sharpe=1.25,
+        trades=3,
     )
 
 
