@@ -23,6 +23,7 @@ from coin_api.health import HealthChecks
 from coin_api.metrics import Metrics, metric_checks
 from coin_api.middleware import HeadRequests
 from coin_api.openapi import DESCRIPTION, TAGS, VALIDATION_RESPONSE, DocumentedFastAPI, operation_id
+from coin_api.pages import reports
 from coin_api.pages.mount import mount_pages
 from coin_api.routes import (
     backtests,
@@ -150,7 +151,19 @@ def create_app(
     if settings.coin_trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.coin_trusted_proxies))
     install_error_handlers(app)
-    for module in (health, strategies, candles, tasks, backtests, tables, sweeps, positions, forward, forward_drift):
+    for module in (
+        health,
+        strategies,
+        candles,
+        tasks,
+        backtests,
+        tables,
+        sweeps,
+        positions,
+        forward,
+        forward_drift,
+        reports,
+    ):
         app.include_router(module.router)
     mount_docs(app)
     mount_pages(app)

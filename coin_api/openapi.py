@@ -29,6 +29,7 @@ TAGS = [
     {"name": "strategies", "description": "Registered strategies and their parameters."},
     {"name": "candles", "description": "Stored candles: read, upload and refresh them."},
     {"name": "backtests", "description": "Backtests: submit, follow and cancel them, and fetch results."},
+    {"name": "reports", "description": "Reports of results, for people."},
     {"name": "tasks", "description": "Backtests, sweeps and refreshes that were submitted."},
     {"name": "positions", "description": "Paper positions: enter, exit, list and value them."},
     {"name": "forward tests", "description": "Strategies that trade on paper as candles close."},

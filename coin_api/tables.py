@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Response
 
+from coin_api.accept import media_ranges, quality
 from coin_api.deps import OrchestratorDep, StoreDep
 from coin_api.errors import NotAcceptable
 from coin_api.queries import TableQuery
@@ -22,7 +23,6 @@ from coin_pipeline.results.tables import ResultTable, TableName, open_table
 from coin_pipeline.storage.base import ObjectStore
 
 _CURSOR = re.compile(r"([0-9]{1,18})-([0-9a-f]{8})")
-_ALIASES = {"application/x-parquet": "application/vnd.apache.parquet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def choose_format(requested: FormatName | None, accept: str) -> FormatName:
     """
     if requested is not None:
         return requested
-    ranges = [_media_range(item) for item in accept.split(",") if item.strip()] or [("*/*", 1.0)]
-    best = max(FORMATS, key=lambda name: _quality(FORMATS[name].media_type, ranges))
-    if not _quality(FORMATS[best].media_type, ranges):
+    ranges = media_ranges(accept)
+    best = max(FORMATS, key=lambda name: quality(FORMATS[name].media_type, ranges))
+    if not quality(FORMATS[best].media_type, ranges):
         raise NotAcceptable(accept, [table_format.media_type for table_format in FORMATS.values()])
     return best
 
@@ -125,25 +125,6 @@ def _etag(sha256: str, *variant: object) -> str:
 def _is_cached(etag: str | None, if_none_match: str) -> bool:
     tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     return etag is not None and not tags.isdisjoint({etag.removeprefix("W/"), "*"})
-
-
-def _media_range(item: str) -> tuple[str, float]:
-    """Return a media range and its quality, 0 to 1."""
-    name, *parameters = (part.strip().lower() for part in item.split(";"))
-    quality = next((text for key, _, text in (p.partition("=") for p in parameters) if key.strip() == "q"), "1")
-    try:
-        return _ALIASES.get(name, name), min(max(float(quality), 0.0), 1.0)
-    except ValueError:
-        return name, 0.0
-
-
-def _quality(media_type: str, ranges: list[tuple[str, float]]) -> float:
-    """Return the quality of a media type; of several ranges that match it, the most specific one counts."""
-    for pattern in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
-        qualities = [quality for name, quality in ranges if name == pattern]
-        if qualities:
-            return max(qualities)
-    return 0.0
 
 
 def _parse_cursor(token: str, key: int, rows: int) -> int:

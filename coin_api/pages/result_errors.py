@@ -15,6 +15,14 @@ from coin_pipeline import errors
 from coin_pipeline.languages import Text
 from coin_pipeline.web.problems import RETRY_AFTER_S, RETRY_AFTER_STATUSES
 
+_PAGES: tuple[tuple[type[errors.CoinError], Text, Text, bool], ...] = (
+    (errors.InvalidRunId, texts.INVALID_ID, texts.INVALID_ID_ADVICE, False),
+    (errors.NoReport, texts.NO_REPORT, texts.NO_REPORT_ADVICE, True),
+    (errors.NotFound, texts.MISSING, texts.MISSING_ADVICE, False),
+    (errors.ObjectCorrupt, texts.CORRUPT, texts.CORRUPT_ADVICE, True),
+)
+"""Heading and advice of each kind of error, subclasses first, and whether its message is shown."""
+
 
 class ResultProblem(NamedTuple):
     """Why there is no result to show.
@@ -67,12 +75,9 @@ def explain_result_error(error: errors.CoinError) -> ResultProblem:
     status = status_code_of(type(error))
     if isinstance(error, TaskWithoutResult):
         return _without_result(error.task, status)
-    if isinstance(error, errors.InvalidRunId):
-        return ResultProblem(texts.INVALID_ID, texts.INVALID_ID_ADVICE, status)
-    if isinstance(error, errors.NotFound):
-        return ResultProblem(texts.MISSING, texts.MISSING_ADVICE, status)
-    if isinstance(error, errors.ObjectCorrupt):
-        return ResultProblem(texts.CORRUPT, texts.CORRUPT_ADVICE, status, error.for_clients)
+    for kind, heading, advice, has_detail in _PAGES:
+        if isinstance(error, kind):
+            return ResultProblem(heading, advice, status, error.for_clients if has_detail else None)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return ResultProblem(texts.UNAVAILABLE, texts.UNAVAILABLE_ADVICE, status, error.for_clients, passes=True)
     return ResultProblem(texts.UNREADABLE, texts.UNREADABLE_ADVICE, status, error.for_clients)

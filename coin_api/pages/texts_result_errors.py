@@ -13,6 +13,11 @@ MISSING_ADVICE = Text(
     "It may have expired: results of the API are removed after their retention period unless they are pinned.",
     "보존 기간이 지나 삭제되었을 수 있습니다. API로 실행한 결과는 고정하지 않으면 보존 기간이 지난 뒤 삭제됩니다.",
 )
+NO_REPORT = Text("This result has no report", "이 결과에는 보고서가 없습니다")
+NO_REPORT_ADVICE = Text(
+    "An earlier release stored it, without the tables from which a report is built. Its figures can still be read.",
+    "이전 버전에서 저장한 결과라 보고서를 만드는 데 필요한 표가 없습니다. 수치는 계속 확인할 수 있습니다.",
+)
 QUEUED = Text("The backtest is queued", "백테스트가 대기 중입니다")
 RUNNING = Text("The backtest is still running", "백테스트가 아직 실행 중입니다")
 UNFINISHED_ADVICE = Text(

@@ -1,0 +1,126 @@
+"""Reports over HTTP: built on demand, and a page or a problem of their own where there is none."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from coin_api.accept import prefers_json
+from coin_api.pages import texts_result_errors as texts
+from coin_api.tasks import Task
+from coin_pipeline.languages import Text
+from coin_pipeline.report.backtest_page import content_security_policy
+from coin_pipeline.results.publish import publish_document, publish_result
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.local import LocalStore
+from tests.conftest import store_candles
+from tests.fakes import NOW, QUEUED, FakeOrchestrator
+from tests.fuzz.results import files_of
+
+RUN_ID, SWEEP_ID = "cccccccc-1111-4111-8111-111111111111", "dddddddd-1111-4111-8111-111111111111"
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def store(own_root: Path) -> LocalStore:
+    """A store with candles, a backtest and a sweep."""
+    store_candles(own_root)
+    store = LocalStore(own_root)
+    for job, task_id in (("backtest", RUN_ID), ("sweep", SWEEP_ID)):
+        publish_result(store, files_of(job, task_id))  # type: ignore[arg-type]
+    return store
+
+
+def test_a_report_is_a_page_with_the_policy_of_its_scripts(store: LocalStore, client: TestClient) -> None:
+    """The same policy as in the page itself, in the language that the browser prefers."""
+    assert store
+    response = client.get(f"/reports/{RUN_ID}", headers={**BROWSER, "Accept-Language": "ko-KR"})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["content-security-policy"] == content_security_policy()
+    assert (response.headers["content-language"], response.headers["vary"]) == ("ko", "Accept, Accept-Language, Cookie")
+    assert RUN_ID in response.text
+    assert "총수익률" in response.text
+
+
+def test_the_language_of_the_address_counts(store: LocalStore, client: TestClient) -> None:
+    """It is remembered, as in the app."""
+    assert store
+    response = client.get(f"/reports/{RUN_ID}?lang=en", headers={"Accept-Language": "ko"})
+    assert response.headers["content-language"] == "en"
+    assert response.cookies["coin_lang"] == "en"
+
+
+def test_the_report_of_a_sweep_is_the_stored_one(store: LocalStore, client: TestClient) -> None:
+    """It has no script, and may have none."""
+    response = client.get(f"/reports/{SWEEP_ID}")
+    assert response.text == (store.get(f"tasks/{SWEEP_ID}/report.html")).decode()
+    assert "script" not in response.headers["content-security-policy"]
+
+
+FAILED = replace(QUEUED, task_id=RUN_ID, status="failed", error="<b>no candles</b>", finished_at=NOW)
+RUNNING = replace(QUEUED, task_id=RUN_ID, status="running", started_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("run_id", "task", "status", "heading"),
+    [
+        ("a%20b", None, 404, texts.INVALID_ID),
+        (RUN_ID, None, 404, texts.MISSING),
+        (RUN_ID, RUNNING, 404, texts.RUNNING),
+        (RUN_ID, FAILED, 404, texts.FAILED),
+    ],
+    ids=["no id", "missing", "running", "failed"],
+)
+def test_a_run_without_a_result_has_a_page_of_its_own(
+    client: TestClient,
+    orchestrator: FakeOrchestrator,
+    run_id: str,
+    task: Task | None,
+    status: int,
+    heading: Text,
+) -> None:
+    """And the problem details of the API for programs."""
+    if task:
+        orchestrator.tasks_by_id[RUN_ID] = task
+    page, problem = (client.get(f"/reports/{run_id}", headers=headers) for headers in (BROWSER, JSON))
+    assert (page.status_code, problem.status_code) == (status, status)
+    assert heading.en in page.text
+    assert "<b>no candles</b>" not in page.text
+    assert problem.headers["content-type"] == "application/problem+json"
+
+
+def test_a_damaged_result_has_a_page_of_its_own(store: LocalStore, own_root: Path, client: TestClient) -> None:
+    """A table, without the path on this machine."""
+    assert store
+    (own_root / f"tasks/{RUN_ID}/equity.parquet").write_bytes(b"damaged")
+    response = client.get(f"/reports/{RUN_ID}", headers=BROWSER)
+    assert response.status_code == 502
+    assert texts.CORRUPT.en in response.text
+    assert str(load_settings().data_root) not in response.text
+
+
+def test_an_early_result_without_a_report_has_a_page_of_its_own(store: LocalStore, client: TestClient) -> None:
+    """Its figures are elsewhere."""
+    publish_document(store, {"run_id": "early", "version": "1.0"}, {})
+    response = client.get("/reports/early", headers=BROWSER)
+    assert response.status_code == 404
+    assert texts.NO_REPORT.en in response.text
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", False),
+        ("*/*", False),
+        (BROWSER["Accept"], False),
+        ("application/json", True),
+        ("application/problem+json, */*;q=0.1", True),
+        ("text/html;q=0.5, application/json", True),
+    ],
+)
+def test_clients_that_prefer_json(accept: str, *, expected: bool) -> None:
+    """A browser and curl get pages."""
+    assert prefers_json(accept) is expected
