@@ -24,7 +24,6 @@ MEDIA_TYPES = {suffix: media_type for media_type, suffix in reversed([*UPLOAD_SU
 def inventory(request: Request, catalog: CatalogDep) -> HTMLResponse:
     """List the stored series on a common time axis, with forms to fetch and upload candles."""
     series, broken = catalog.inventory()
-    language = language_of(request)
     return render_page(
         request,
         "candles.html.j2",
@@ -35,7 +34,7 @@ def inventory(request: Request, catalog: CatalogDep) -> HTMLResponse:
         timeframes=list(TIMEFRAMES),
         floor_percent=floor_percent,
         media_types=MEDIA_TYPES,
-        script_texts={name: getattr(text, language) for name, text in texts.SCRIPT_TEXTS.items()},
+        uploaded=getattr(texts.UPLOADED, language_of(request)),
     )
 
 

@@ -65,26 +65,17 @@ FETCH_START_HINT = Text(
 FETCH_END = Text("Last day (Seoul)", "종료일(서울)")
 FETCH_END_HINT = Text("Empty: the newest closed candle.", "비워 두면 가장 최근에 마감된 캔들까지입니다.")
 FETCH_EXCHANGE = Text("Exchange", "거래소")
-FETCH_START_BUTTON = Text("Fetch", "수집 시작")
-CANCEL = Text("Cancel", "취소")
+FETCH_BUTTON = Text("Fetch", "수집 시작")
 UPLOAD = Text("Upload a candle file", "캔들 파일 업로드")
 UPLOAD_FILE = Text("File (CSV, JSON, XLSX, ZIP, Parquet or Feather)", "파일(CSV, JSON, XLSX, ZIP, Parquet, Feather)")
-UPLOAD_SYMBOL = Text("Market", "종목")
 UPLOAD_ZONE = Text("Time zone of times without one", "시간대가 없는 시각의 시간대")
 UPLOAD_ZONE_HINT = Text("For example UTC or Asia/Seoul.", "예: UTC, Asia/Seoul")
 UPLOAD_BUTTON = Text("Upload", "업로드")
 
-SCRIPT_TEXTS = {
-    "sending": Text("Sending", "전송 중"),
-    "queued": Text("Queued", "대기 중"),
-    "running": Text("{percent} done", "{percent} 진행"),
-    "completed": Text("Completed. Reload to see the new candles.", "완료되었습니다. 새로 고치면 새 캔들이 표시됩니다."),
-    "failed": Text("Failed: {error}", "실패: {error}"),
-    "cancelled": Text("Cancelled", "취소됨"),
-    "uploaded": Text(
-        "{added} candles added, {replaced} replaced, {unchanged} unchanged.",
-        "캔들 {added}개 추가, {replaced}개 교체, {unchanged}개 동일",
-    ),
-    "offline": Text("The server does not respond.", "서버가 응답하지 않습니다."),
-}
-"""What the script writes; its placeholders are filled in the browser."""
+SENDING = Text("Sending …", "전송 중 …")
+INVALID = Text("The request is not valid.", "요청이 올바르지 않습니다.")
+UNREACHABLE = Text("The server does not respond; try again.", "서버가 응답하지 않습니다. 다시 시도하십시오.")
+UPLOADED = Text(
+    "{added} candles added, {replaced} replaced, {unchanged} unchanged.",
+    "캔들 {added}개 추가, {replaced}개 교체, {unchanged}개 동일",
+)

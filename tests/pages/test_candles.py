@@ -1,18 +1,26 @@
 """The pages of stored candles."""
 
+from collections.abc import Iterator
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
+from playwright.sync_api import expect
 
+from coin_api.app import create_app
 from coin_api.candles import UPLOAD_SUFFIXES
 from coin_api.pages.candles import MEDIA_TYPES
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.settings import load_settings
+from tests.api.conftest import NO_DATABASE
+from tests.browser import axe_findings, requires_chromium
 from tests.fakes import FakeOrchestrator
+from tests.pages.served import served, watched_page
 
 DAILY = parse_timeframe("1d")
 
@@ -95,3 +103,47 @@ def test_every_suffix_of_the_form_is_accepted_by_the_api() -> None:
     assert {suffix: UPLOAD_SUFFIXES[media_type] for suffix, media_type in MEDIA_TYPES.items()} == {
         suffix: suffix for suffix in UPLOAD_SUFFIXES.values()
     }
+
+
+@pytest.fixture
+def url(candles: CandleCatalog) -> Iterator[str]:
+    """URL of the application."""
+    assert candles
+    with served(create_app(load_settings(), lambda _: FakeOrchestrator(), find_database=lambda _: NO_DATABASE)) as url:
+        yield url
+
+
+@requires_chromium
+def test_a_file_is_uploaded_in_the_browser(url: str, data_root: Path, tmp_path: Path) -> None:
+    """Problems are next to their fields; then the form reports what was stored."""
+    file = tmp_path / "candles.csv"
+    file.write_text("time,open,high,low,close,volume\n2024-01-01 00:00,1,2,1,2,5\n2024-01-02 00:00,2,3,2,3,5\n")
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/candles")
+        assert axe_findings(page) == []
+        form = page.locator("#upload")
+        form.locator('[name="file"]').set_input_files(file)
+        form.get_by_role("button", name="Upload").click()
+        expect(page.locator("#field-symbol-error")).to_be_visible()
+        form.locator('[name="symbol"]').fill("FILE_KRW")
+        form.locator('[name="tz"]').fill("UTC")
+        form.get_by_role("button", name="Upload").click()
+        expect(form.get_by_role("status")).to_have_text("2 candles added, 0 replaced, 0 unchanged.")
+        assert watched.hosts == {urlsplit(url).netloc}
+    assert CandleCatalog(data_root).stored("FILE_KRW")[0].rows == 2
+
+
+@requires_chromium
+def test_candles_are_fetched_from_the_browser(url: str) -> None:
+    """A market that is not one is reported at its field; a valid request leads to the page of its task."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/candles")
+        form = page.locator("#fetch")
+        form.locator('[name="symbols"]').fill("BTC_KRW, <b>")
+        form.get_by_role("button").click()
+        expect(page.locator("#field-symbols-error")).to_contain_text("<b>")
+        form.locator('[name="symbols"]').fill("BTC_KRW, ETH_KRW")
+        form.get_by_role("button").click()
+        page.wait_for_url("**/app/tasks/*")
