@@ -146,6 +146,10 @@ class Settings(BaseSettings):
     coin_api_url: str = Field(
         "http://127.0.0.1:8000", description="URL at which 'coin doctor' and 'coin migrate check' reach the API."
     )
+    coin_public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="Public URL of the API, which links to reports begin with; defaults to that of 'coin up'.",
+    )
     coin_ui_url: str = Field("http://127.0.0.1:3000", description="URL at which 'coin doctor' reaches the Dagster UI.")
     coin_code_server: str | None = Field(
         None,
@@ -498,6 +502,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
     explicit = {
         "DATA_ROOT": str(settings.data_root),
         "DAGSTER_UI_URL": settings.dagster_ui_url,
+        "COIN_PUBLIC_URL": settings.coin_public_url,
         "COIN_CODE_SERVER": settings.coin_code_server or "",
         "PYTHONUNBUFFERED": "1",
         # Many processes run at once, so none of them may use every core for linear algebra.

@@ -21,7 +21,8 @@ GROUPS = {
     "Folders and database": "data_root environment database_url dagster_home",
     "Servers and access": "coin_bind coin_published_at coin_auth coin_rate_limit coin_audit_days coin_token"
     " coin_max_connections"
-    " coin_trusted_proxies coin_allowed_hosts coin_allowed_origins dagster_ui_url coin_api_url coin_ui_url"
+    " coin_trusted_proxies coin_allowed_hosts coin_allowed_origins dagster_ui_url coin_public_url"
+    " coin_api_url coin_ui_url"
     " coin_code_server",
     "Runs": "coin_async coin_launcher coin_workers coin_pool_room coin_max_queued coin_run_memory_mib"
     " coin_max_run_seconds coin_stall_seconds coin_lease_seconds coin_monitor_seconds coin_strategy_files"

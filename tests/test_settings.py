@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from coin_pipeline.cli.serve import public_ui_url
 from coin_pipeline.data_root import find_data_root
 from coin_pipeline.errors import InvalidSettings
 from coin_pipeline.settings import (
@@ -313,14 +312,3 @@ def test_wildcards_and_malformed_origins_are_rejected(monkeypatch: pytest.Monkey
     with pytest.raises(InvalidSettings, match=rf"{name}: .* is not .*; list ") as caught:
         load_settings()
     assert "such as" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("setting", "url"),
-    [(None, "http://127.0.0.1:3100"), ("https://dagster.example/", "https://dagster.example")],
-)
-def test_links_begin_with_the_public_url(monkeypatch: pytest.MonkeyPatch, setting: str | None, url: str) -> None:
-    """`coin up` does not replace an address under which users reach the Dagster UI by that of this machine."""
-    if setting:
-        monkeypatch.setenv("DAGSTER_UI_URL", setting)
-    assert public_ui_url(load_settings(), 3100) == url

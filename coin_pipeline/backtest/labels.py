@@ -1,7 +1,7 @@
 """Names and units of the figures of a result, the same wherever they are shown.
 
-JSON and Dagster have each figure under its key, returns and shares as fractions. The terminal, reports and notebooks
-show its label, with returns and shares as percentages. The sign is the same: a drawdown is positive.
+JSON has each figure under its key, returns and shares as fractions. The terminal, reports, Dagster and notebooks show
+its label, with returns and shares as percentages. The sign is the same: a drawdown is positive.
 """
 
 from collections.abc import Mapping

@@ -53,6 +53,7 @@ def send_test() -> None:
     Exits with 1 unless every channel delivered it.
     """
     from coin_pipeline.alerts.texts import TEST_MESSAGE, TEST_TITLE, Writer
+    from coin_pipeline.cli.links import public_urls
     from coin_pipeline.cli.views.alerts import print_delivery
     from coin_pipeline.errors import InvalidSettings, Problem
     from coin_pipeline.notifications.channels import open_channels
@@ -64,7 +65,7 @@ def send_test() -> None:
     if not channels:
         reason = "is not set or is disabled, like SMTP_HOST; set up a channel to test it"
         raise InvalidSettings([Problem("SLACK_WEBHOOK_URL", reason)])
-    writer = Writer(settings.coin_alert_language, settings.dagster_ui_url)
+    writer = Writer(settings.coin_alert_language, public_urls(settings).ui)
     notification = Notification(writer.write(TEST_TITLE), writer.write(TEST_MESSAGE), link=writer.link(""))
     deliveries = {channel.name: channel.send(notification) for channel in channels}
     for name, delivery in deliveries.items():

@@ -40,27 +40,29 @@ def up(api_port: int, ui_port: int, strategy_files: tuple[Path, ...]) -> None:
     settings = read_settings(strategy_files)
     start_early(settings)
     is_preloaded = _check_and_preload(settings, [("--api-port", api_port), ("--ui-port", ui_port)])
+    from coin_pipeline.cli.links import public_urls
     from coin_pipeline.orchestration.code_server import private_address
-    from coin_pipeline.storage.data_root_lock import lock_data_root
+    from coin_pipeline.storage.data_root_lock import PlatformUrls, announce_urls, lock_data_root
 
     stopping = _stop_on_signals()
     keep_private(settings)
     lock = lock_data_root(settings.data_root)
     with private_address(settings) as address:
-        own = {"dagster_ui_url": public_ui_url(settings, ui_port), "coin_code_server": address}
+        urls = public_urls(settings, PlatformUrls(*(loopback_url(settings, port) for port in (api_port, ui_port))))
+        own = {"coin_public_url": urls.api, "dagster_ui_url": urls.ui, "coin_code_server": address}
         settings = settings.model_copy(update=own)
+        announce_urls(lock, urls)
         _serve(settings, api_port, ui_port, stopping, lock, is_preloaded=is_preloaded)
     release_database(settings)
     lock.close()
     click.echo("stopped")
 
 
-def public_ui_url(settings: "Settings", ui_port: int) -> str:
-    """Return the URL that links to the Dagster UI begin with: DAGSTER_UI_URL, or the port on loopback."""
+def loopback_url(settings: "Settings", port: int) -> str:
+    """Return the URL at which this machine reaches a port of the platform."""
     from coin_pipeline.web.exposure import local_address, url_host
 
-    is_set = "dagster_ui_url" in settings.model_fields_set
-    return settings.dagster_ui_url.rstrip("/") if is_set else f"http://{url_host(local_address(settings))}:{ui_port}"
+    return f"http://{url_host(local_address(settings))}:{port}"
 
 
 def keep_private(settings: "Settings") -> None:

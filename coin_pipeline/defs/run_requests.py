@@ -1,5 +1,6 @@
 """Submissions as Dagster runs: the job to launch, its run config and its tags."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,7 @@ from coin_pipeline.orchestration.run_tags import (
     SERIES_TAG,
     SPEC_TAG,
     STRATEGY_TAG,
+    SYMBOLS_TAG,
     SYNC,
     TIMEFRAME_TAG,
 )
@@ -28,6 +30,8 @@ JobName = Literal[
 ]
 
 
+MAX_TAG_SYMBOLS = 3
+"""Symbols that a tag lists."""
 PLAN_OP = "plan_refresh"
 """Name of the op that takes the config of a run."""
 
@@ -93,7 +97,13 @@ def _submission(job: JobName, op_configs: dict[str, dict[str, Any]], tags: dict[
 
 
 def _spec_tags(spec: BacktestSpec) -> dict[str, str]:
-    return {SPEC_TAG: _submission_digest(spec), STRATEGY_TAG: spec.strategy, TIMEFRAME_TAG: spec.timeframe}
+    return {SPEC_TAG: _submission_digest(spec), **subject_tags(spec.strategy, spec.symbols, spec.timeframe)}
+
+
+def subject_tags(strategy: str, symbols: Sequence[str], timeframe: str) -> dict[str, str]:
+    """Return tags that the list of runs can be filtered by; only the first symbols, since a tag is one line."""
+    more = f" and {len(symbols) - MAX_TAG_SYMBOLS:,} more" if len(symbols) > MAX_TAG_SYMBOLS else ""
+    return {STRATEGY_TAG: strategy, SYMBOLS_TAG: ", ".join(symbols[:MAX_TAG_SYMBOLS]) + more, TIMEFRAME_TAG: timeframe}
 
 
 def _submission_digest(spec: BacktestSpec) -> str:

@@ -109,7 +109,8 @@ class RunStorage(SharedEngineMixin, PostgresRunStorage):
 
     def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
         """Add tags to a run; tags of the same name are replaced."""
-        self._in_transaction(run_id, partial(super().add_run_tags, run_id, new_tags))
+        add = partial(super().add_run_tags, run_id, new_tags)
+        retry_until_available(partial(self._in_transaction, run_id, add), _is_away)
 
     def handle_run_event(self, run_id: str, event: dg.DagsterEvent, update_timestamp: datetime | None = None) -> None:
         """Record the status that follows from an event, and the reason of a failure."""

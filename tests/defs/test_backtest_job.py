@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import coin_pipeline as cp
+from coin_pipeline.backtest.labels import format_figure
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
@@ -24,7 +25,7 @@ from coin_pipeline.defs.backtests.config import backtest_config_of
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failure_manifest import write_failure_manifest
 from coin_pipeline.defs.io_managers import InterimIOManager, ResultIOManager
-from coin_pipeline.defs.run_requests import backtest_submission
+from coin_pipeline.defs.run_requests import backtest_submission, subject_tags
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import ResultNotFound, StorageFull, StorageUnavailable
 from coin_pipeline.orchestration.failures import PROCESS_DIED, failure_from_events
@@ -123,19 +124,41 @@ def test_the_index_describes_the_result_of_an_earlier_attempt(
     assert next(own_index.latest()) == entry
 
 
-def test_the_run_page_shows_figures_a_table_and_a_picture(finished: Any) -> None:  # noqa: ANN401
-    """The last step's output carries numbers, a table of the symbols and the equity as an SVG."""
+def test_the_run_page_begins_with_a_picture_the_report_and_figures(finished: Any, data_root: Path) -> None:  # noqa: ANN401
+    """The last step's output carries the equity as an SVG, figures as the terminal has them, and the symbols."""
     shown = next(
         event.event_specific_data.metadata
         for event in finished.all_events
         if event.step_key == "persist" and event.event_type_value == "STEP_OUTPUT"
     )
-    assert isinstance(shown["total_return"].value, float)
-    assert len(shown["symbols"].records) == 2
+    metrics = load_result(LocalStore(data_root), finished.run_id)["metrics"]
+    assert list(shown)[:3] == ["equity", "report", "Total return"]
+    assert shown["report"].value == f"http://127.0.0.1:8000/reports/{finished.run_id}"
+    assert shown["Total return"].value == format_figure("total_return", metrics["total_return"])
+    assert [record.data["Symbol"] for record in shown["symbols"].records] == ["AAA_KRW", "BBB_KRW"]
     picture = shown["equity"].value
     svg = base64.b64decode(picture.split("base64,")[1].rstrip(")")).decode()
     assert svg.startswith("<svg")
     assert len(picture) < 60_000
+
+
+def test_a_run_has_tags_to_filter_by(finished: Any, instance: dg.DagsterInstance, data_root: Path) -> None:  # noqa: ANN401
+    """Also one from the Launchpad; the return is in whole percent."""
+    total_return = load_result(LocalStore(data_root), finished.run_id)["metrics"]["total_return"]
+    run = instance.get_run_by_id(finished.run_id)
+    assert run
+    assert {name: value for name, value in run.tags.items() if name.startswith("coin/")} == {
+        "coin/strategy": "volume_zone_breakout",
+        "coin/symbols": "AAA_KRW, BBB_KRW",
+        "coin/timeframe": "1d",
+        "coin/return": f"{100 * total_return:+.0f} %",
+    }
+
+
+def test_a_tag_lists_a_few_symbols() -> None:
+    """Of 500, the first three."""
+    tags = subject_tags("s", [f"S{number}_KRW" for number in range(500)], "1d")
+    assert tags["coin/symbols"] == "S0_KRW, S1_KRW, S2_KRW and 497 more"
 
 
 def test_a_run_leaves_only_events_that_are_read(finished: Any, instance: dg.DagsterInstance) -> None:  # noqa: ANN401

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coin_pipeline.backtest.formatting import pluralize
+from coin_pipeline.cli.links import public_urls
 from coin_pipeline.cli.views.backtest import summary_lines
 from coin_pipeline.results.store import load_result, report_key, result_key, task_key
 from coin_pipeline.storage.open_store import open_store
@@ -57,7 +58,7 @@ def _locations(settings: "Settings", document: dict[str, Any]) -> list[tuple[str
         uri = store.uri(task_key(run_id, trials["file"]))
         locations.append(("Trials", f"{uri} ({pluralize(trials['rows'], 'row')})"))
     if "fingerprint" in document:
-        locations.append(("Dagster", f"{settings.dagster_ui_url}/runs/{run_id}  (while 'coin up' runs)"))
+        locations.append(("Dagster", f"{public_urls(settings).ui}/runs/{run_id}  (while 'coin up' runs)"))
     return locations
 
 

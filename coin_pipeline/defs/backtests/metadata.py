@@ -7,13 +7,25 @@ import dagster as dg
 import pyarrow as pa
 from dagster import MetadataValue
 
-from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text
+from coin_pipeline.backtest.labels import FIGURES, break_even_text, format_figure
 from coin_pipeline.backtest.runner import BacktestResult, CandleSlice
 from coin_pipeline.defs.excerpts import bullet_list
+from coin_pipeline.defs.run_requests import subject_tags
+from coin_pipeline.orchestration.run_tags import RETURN_TAG
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.results.store import Json, result_key
 
-_TABLE = ("total_return", "buy_and_hold", "cagr", "sharpe", "sortino", "max_drawdown", "profit_factor", "win_rate")
+_TABLE = (
+    "total_return",
+    "buy_and_hold",
+    "cagr",
+    "sharpe",
+    "sortino",
+    "max_drawdown",
+    "profit_factor",
+    "win_rate",
+    "trades",
+)
 
 
 def candle_metadata(group: Sequence[CandleSlice]) -> Mapping[str, MetadataValue]:
@@ -45,11 +57,17 @@ def simulation_metadata(parts: Sequence[Json]) -> Mapping[str, MetadataValue]:
     return {**own, **seconds}
 
 
-def result_metadata(result: BacktestResult) -> Mapping[str, MetadataValue]:
-    """Return the whole result: figures, a table of the symbols, warnings and the equity curve."""
+def result_metadata(result: BacktestResult, api_url: str) -> Mapping[str, MetadataValue]:
+    """Return the whole result: the equity curve, figures, the report, a table of the symbols, and warnings.
+
+    Args:
+        result: The result.
+        api_url: Public URL of the API, which serves the report.
+    """
     document = result.document
     return {
         "equity": MetadataValue.md(_equity_image(result.tables["equity"], document)),
+        "report": MetadataValue.url(f"{api_url.rstrip('/')}/reports/{document['run_id']}"),
         **_figures(document),
         "symbols": MetadataValue.table([_row(part) for part in document["symbols"]]),
         "warnings": MetadataValue.md(bullet_list(document["warnings"])),
@@ -57,26 +75,25 @@ def result_metadata(result: BacktestResult) -> Mapping[str, MetadataValue]:
     }
 
 
+def result_tags(document: Json) -> dict[str, str]:
+    """Return tags of a finished run: its subject, which a run from the Launchpad lacks, and its return."""
+    symbols = [part["symbol"] for part in document["symbols"]]
+    tags = subject_tags(document["strategy"], symbols, document["timeframe"])
+    total_return = document["metrics"]["total_return"]
+    return tags if total_return is None else {**tags, RETURN_TAG: format_figure("total_return", total_return, 0)}
+
+
 def _figures(part: Json) -> dict[str, MetadataValue]:
-    """Return the defined figures under their keys in JSON, with the same values, and the break-even cost as text."""
+    """Return the defined figures and the break-even cost, with the labels and units of the terminal."""
     metrics = part["metrics"]
     known = {name: metrics[name] for name in FIGURES if metrics.get(name) is not None}
-    figures: dict[str, MetadataValue] = {
-        name: MetadataValue.int(value) if FIGURES[name].unit is Unit.COUNT else MetadataValue.float(float(value))
-        for name, value in known.items()
-    }
-    return {**figures, "break_even": MetadataValue.text(break_even_text(part["costs"], metrics["trades"]))}
+    figures = {FIGURES[name].label: MetadataValue.text(format_figure(name, value)) for name, value in known.items()}
+    return {**figures, "Break-even cost": MetadataValue.text(break_even_text(part["costs"], metrics["trades"]))}
 
 
 def _row(part: Json) -> dg.TableRecord:
-    metrics = part["metrics"]
-    return dg.TableRecord(
-        {
-            "symbol": part["symbol"],
-            **{name: "" if metrics[name] is None else round(metrics[name], 4) for name in _TABLE},
-            "trades": metrics["trades"],
-        }
-    )
+    figures = {FIGURES[name].label: format_figure(name, part["metrics"][name]) for name in _TABLE}
+    return dg.TableRecord({"Symbol": part["symbol"], **figures})
 
 
 def _equity_image(equity: pa.Table, document: Json) -> str:

@@ -79,10 +79,12 @@ def persist(
 ) -> ResultFiles:
     """Return the files of the finished result; the IO manager publishes them."""
     with translate_errors():
-        task_id, environment = task_id_of(context.instance, context.run), load_settings().environment
+        task_id, settings = task_id_of(context.instance, context.run), load_settings()
         outputs = [SymbolOutput.from_row(row) for part in parts for row in part.to_batches()]
-        result = runner.assemble_result(task_id, outputs, candles, strategies, environment, alive.started_at)
-    context.add_output_metadata(metadata.result_metadata(result))
+        result = runner.assemble_result(task_id, outputs, candles, strategies, settings.environment, alive.started_at)
+    tags = metadata.result_tags(result.document)
+    context.instance.add_run_tags(context.run_id, dict(tags.items() - context.run.tags.items()))
+    context.add_output_metadata(metadata.result_metadata(result, settings.coin_public_url))
     return backtest_files(replace(result, report=render_backtest_report(result.document, result.tables).encode()))
 
 
