@@ -100,6 +100,7 @@ def request_of(document: Json, point: int | None = None) -> Json:
     rows = document.get("top") or []
     row = next((row for row in rows if row["point"] == point), rows[0] if rows else None)
     if row:
+        fields["start_date"] = document.get("evaluated_from", fields["start_date"])  # its points need a warm-up
         params = {dimension["name"] for dimension in document["spec"]["space"] if dimension["param"]}
         swept: Json = row["values"]
         fields |= {name: value for name, value in swept.items() if name not in params}

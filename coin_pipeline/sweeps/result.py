@@ -25,6 +25,8 @@ from coin_pipeline.sweeps.trials import read_metadata, trials_digest
 from coin_pipeline.sweeps.warm_up import warm_up_json, warm_up_warnings
 
 TRIALS_FILE = "trials.parquet"
+EQUITY_FILE = "equity.svg"
+"""Picture of the equity of the best point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,18 @@ class SweepResult:
         document: The result document.
         trials: The table of all trials.
         times: Start and end.
+        best_equity: Equity table of the best point's backtest; None without a best point.
         report: The report page, HTML.
+        equity_figure: Picture of `best_equity`, SVG.
     """
 
     spec: SweepSpec
     document: Json
     trials: pa.Table
     times: Times
+    best_equity: pa.Table | None = None
     report: bytes = b""
+    equity_figure: bytes = b""
 
 
 def assemble(
@@ -83,8 +89,9 @@ def assemble(
     analysis = analyze(points, strategy.Params.model_json_schema())
     warm_ups = {item.symbol: item.warm_up for item in chunk.candles}
     analysis["warnings"] = [*warm_up_warnings(spec, chunk.start, warm_ups), *analysis["warnings"]]
+    equity = None
     if len(points.ranking):
-        _run_best(run_id, points, analysis, chunk, catalog, registry, environment, started_at)
+        equity = _run_best(run_id, points, analysis, chunk, catalog, registry, environment, started_at)
     times = (started_at, datetime.now(started_at.tzinfo))
     document: Json = {
         "version": FORMAT,
@@ -108,7 +115,7 @@ def assemble(
         },
         "execution_time": (times[1] - times[0]).total_seconds(),
     }
-    return SweepResult(spec, document, points.table, times)
+    return SweepResult(spec, document, points.table, times, equity)
 
 
 def _symbol_json(candles: CandleDigest) -> Json:
@@ -125,6 +132,7 @@ def sweep_files(result: SweepResult) -> ResultFiles:
         TRIALS_FILE: to_parquet(result.trials),
         "report.html": result.report,
         "result.json": to_bytes(result.document),
+        **({EQUITY_FILE: result.equity_figure} if result.equity_figure else {}),
     }
     return ResultFiles("tasks", result.document, files, {**completed_manifest(summary, result.times), "sweep": True})
 
@@ -138,8 +146,12 @@ def _run_best(
     registry: StrategyRegistry,
     environment: str,
     started_at: datetime,
-) -> None:
-    """Run the best point as a normal backtest, verify it and other points, and add the outcome to the analysis."""
+) -> pa.Table:
+    """Run the best point as a normal backtest, verify it and other points, and add the outcome to the analysis.
+
+    Returns:
+        The equity table of the backtest.
+    """
     best, others = int(points.ranking[0]), verification.select_points(points, analysis["plateau"])
     spec = chunk.evaluated.backtest_at(points.point(best))
     slices = runner.find_candles(catalog, spec, "tasks")
@@ -167,3 +179,4 @@ def _run_best(
         "result_sha256": document["result_sha256"],
         "warnings": document["warnings"],
     }
+    return backtest.tables["equity"]

@@ -110,11 +110,17 @@ def test_sweep_publishes_trials_document_and_page(finished: Any, data_root: Path
     folder = data_root / "tasks" / finished.run_id
     manifest = json.loads((folder / "manifest.json").read_bytes())
     assert manifest["status"] == "completed"
-    assert {file["name"] for file in manifest["result_files"]} == {"trials.parquet", "report.html", "result.json"}
+    assert {file["name"] for file in manifest["result_files"]} == {
+        "trials.parquet",
+        "report.html",
+        "result.json",
+        "equity.svg",
+    }
     table = pq.read_table(folder / "trials.parquet")
     document = document_of(data_root, finished.run_id)
     assert len(table) == 2 * POINT_COUNT == document["trials"]["rows"]
     assert trials_digest(table) == document["trials"]["sha256"]
+    assert (folder / "equity.svg").read_text().startswith("<svg")
     assert (folder / "report.html").read_text().startswith("<!doctype html>")
     assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []
 

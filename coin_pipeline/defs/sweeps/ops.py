@@ -19,6 +19,7 @@ from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.memory_limit import memory_limit_mib
 from coin_pipeline.orchestration.retries import task_id_of
+from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.report.sweep_page import render_sweep_report
 from coin_pipeline.results.publish import ResultFiles
 from coin_pipeline.settings import load_settings
@@ -99,7 +100,11 @@ def finish_sweep(
         task_id = task_id_of(context.instance, context.run)
         finished = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
     context.add_output_metadata(metadata.sweep_metadata(finished, settings.data_root))
-    return sweep_files(replace(finished, report=render_sweep_report(finished.document, finished.trials).encode()))
+    report = render_sweep_report(finished.document, finished.trials).encode()
+    figure = (
+        b"" if finished.best_equity is None else equity_figure(finished.best_equity, "Equity and drawdown").encode()
+    )
+    return sweep_files(replace(finished, report=report, equity_figure=figure))
 
 
 def _workers(context: dg.OpExecutionContext) -> int:

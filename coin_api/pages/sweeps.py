@@ -1,0 +1,69 @@
+"""The page of a sweep: its progress while it runs, then what it found."""
+
+import json
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from markupsafe import Markup
+
+from coin_api.deps import OrchestratorDep, StoreDep
+from coin_api.pages import texts_sweeps as texts
+from coin_api.pages import texts_tasks
+from coin_api.pages.rendering import render_page
+from coin_api.pages.result_errors import result_error_page
+from coin_api.pages.routing import page_router
+from coin_api.pages.submit import request_of
+from coin_api.pages.tasks import RESULT_PAGES, find_task, task_values
+from coin_pipeline.backtest.labels import sweep_columns
+from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ResultNotFound
+from coin_pipeline.report.sweep_page import heat_map_figures
+from coin_pipeline.results.store import read_result, read_task_file
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.sweeps.replay import is_sweep
+from coin_pipeline.sweeps.result import EQUITY_FILE
+
+Json = dict[str, Any]
+router = page_router()
+
+
+@router.get("/sweeps/{task_id}")
+def sweep(request: Request, task_id: str, store: StoreDep, orchestrator: OrchestratorDep) -> Response:
+    """Show a sweep: its result, or its progress and why it has none."""
+    try:
+        document: Json = json.loads(read_result(store, task_id))
+    except (InvalidRunId, ObjectCorrupt) as error:
+        return result_error_page(request, task_id, error)
+    except ResultNotFound as error:
+        try:
+            task = find_task(orchestrator, task_id)
+        except ResultNotFound:
+            return result_error_page(request, task_id, error)
+        if task.status == "completed":  # it has expired
+            return result_error_page(request, task_id, error)
+        return render_page(request, "task.html.j2", texts=texts_tasks, **task_values(task))
+    if not is_sweep(document):
+        return RedirectResponse(RESULT_PAGES["backtest"].format(task_id))
+    return _result_page(request, document, store)
+
+
+def _result_page(request: Request, document: Json, store: ObjectStore) -> Response:
+    figures = heat_map_figures(document).values()
+    return render_page(
+        request,
+        "sweep.html.j2",
+        texts=texts,
+        document=document,
+        columns=sweep_columns(document["objective"]),
+        heat_maps=[Markup(figure) for figure in figures],  # noqa: S704 -- escaped by the figure
+        equity=_equity(store, document["run_id"]),
+        requests={row["point"]: request_of(document, row["point"]) for row in document["top"]},
+    )
+
+
+def _equity(store: ObjectStore, task_id: str) -> Markup | None:
+    """Return the picture of the best point's equity; None for a sweep of an earlier version."""
+    try:
+        return Markup(read_task_file(store, task_id, EQUITY_FILE).decode())  # noqa: S704 -- escaped by the figure
+    except ResultNotFound:
+        return None

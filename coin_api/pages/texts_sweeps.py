@@ -1,0 +1,47 @@
+"""Texts of the page of a sweep."""
+
+from coin_pipeline.languages import Text
+
+TITLE = Text("Sweep", "스윕")
+RANGE = Text("{start} to {end}, whole days in {zone}", "{start} ~ {end}, {zone} 기준 하루 단위")
+BEST = Text("Best point", "최적 포인트")
+BEST_NOTE = Text(
+    "Point {point}, run again as a regular backtest with identical figures.",
+    "포인트 {point}. 일반 백테스트로 다시 실행해 같은 값을 확인했습니다.",
+)
+NO_BEST = Text("The objective is undefined at every point.", "모든 포인트에서 목표 지표를 계산할 수 없습니다.")
+OBJECTIVE = Text("Objective: {name}", "목표 지표: {name}")
+WARNINGS = Text("Warnings", "경고")
+HEAT_MAP = Text("Heat map", "히트맵")
+NO_HEAT_MAP = Text("No dimension is numeric, so there is no heat map.", "숫자 차원이 없어 히트맵을 그릴 수 없습니다.")
+EQUITY = Text("Equity of the best point", "최적 포인트의 자산 곡선")
+NO_EQUITY = Text(
+    "This sweep was run by an earlier version, which stored no picture of it. Run the point as a backtest to see it.",
+    "이전 버전에서 실행한 스윕이라 곡선이 저장되지 않았습니다. 이 포인트를 백테스트로 실행하면 볼 수 있습니다.",
+)
+PLATEAU = Text("Plateau", "안정 구간")
+PLATEAU_NOTE = Text(
+    "The point whose neighbours have the highest median objective. A result that holds for all neighbours is less"
+    " likely to be luck.",
+    "이웃 포인트의 목표 지표 중앙값이 가장 높은 포인트입니다. 이웃에서도 유지되는 결과는 우연일 가능성이 작습니다.",
+)
+MEDIAN = Text("Median of the neighbourhood", "이웃의 중앙값")
+OWN = Text("Objective of the point", "이 포인트의 목표 지표")
+SIZE = Text("Points in the neighbourhood", "이웃 포인트 수")
+AROUND_BEST = Text("Median around the best point", "최적 포인트 주변의 중앙값")
+TOP = Text("Best {count} points", "상위 {count}개 포인트")
+SEVERAL = Text(
+    "Over {count} symbols: trades are summed, the drawdown is the largest, every other figure is the mean.",
+    "{count}개 종목 기준: 거래 수는 합계, 낙폭은 최댓값, 나머지는 평균입니다.",
+)
+POINT = Text("Point", "포인트")
+ACTIONS = Text("Actions", "동작")
+RUN = Text("Run as a backtest", "백테스트로 실행")
+RUN_POINT = Text("Run point {point} as a backtest", "포인트 {point} 백테스트로 실행")
+EDIT = Text("Change and run", "값을 바꿔 실행")
+EDIT_POINT = Text("Change point {point} and run it", "포인트 {point} 값을 바꿔 실행")
+POINTS = Text("{points} points, {search} search", "포인트 {points}개, {search} 탐색")
+DOWNLOAD = Text("Trials as Parquet", "전체 포인트(Parquet)")
+DAGSTER = Text("Run in Dagster", "Dagster에서 보기")
+NONE = Text("none", "없음")
+UNREACHABLE = Text("The server did not respond; try again.", "서버가 응답하지 않습니다. 다시 시도하세요.")

@@ -1,0 +1,108 @@
+"""The page of a sweep."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from playwright.sync_api import expect
+
+from coin_api.app import create_app
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.results.publish import publish_task
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.local import LocalStore
+from tests.api.conftest import NO_DATABASE
+from tests.browser import requires_chromium
+from tests.fakes import QUEUED, FakeOrchestrator
+from tests.fuzz.results import files_of
+from tests.pages.served import served, watched_page
+
+
+@pytest.fixture
+def url(orchestrator: FakeOrchestrator) -> Iterator[str]:
+    """URL of the application."""
+    app = create_app(load_settings(), lambda _: orchestrator, find_database=lambda _: NO_DATABASE)
+    with served(app) as url:
+        yield url
+
+
+@pytest.fixture
+def task_id(candles: CandleCatalog, data_root: Path) -> str:
+    """Id of a stored sweep, with a picture of the best point's equity."""
+    assert candles
+    task_id = str(uuid.uuid4())
+    result = files_of("sweep", task_id)
+    files = {**result.files, "equity.svg": b'<svg xmlns="http://www.w3.org/2000/svg"><title>equity</title></svg>'}
+    publish_task(LocalStore(data_root), result.manifest, files)
+    return task_id
+
+
+def document_of(data_root: Path, task_id: str) -> dict[str, object]:
+    """Return the document of a stored sweep."""
+    document: dict[str, object] = json.loads((data_root / "tasks" / task_id / "result.json").read_text())
+    return document
+
+
+def test_result_is_shown(client: TestClient, task_id: str) -> None:
+    """Heat map, equity, plateau and best points, in both languages."""
+    text = client.get(f"/app/sweeps/{task_id}?lang=ko").text
+    assert "히트맵" in text
+    assert text.count("<svg") >= 2
+    assert "<title>equity</title>" in text
+    assert "안정 구간" in text
+    assert "Best point" in client.get(f"/app/sweeps/{task_id}?lang=en").text
+
+
+def test_sweep_of_an_earlier_version(client: TestClient, candles: CandleCatalog, data_root: Path) -> None:
+    """It has no picture of the equity; the rest of the page is the same."""
+    assert candles
+    result = files_of("sweep", task_id := str(uuid.uuid4()))
+    publish_task(LocalStore(data_root), result.manifest, result.files)
+    assert "earlier version" in client.get(f"/app/sweeps/{task_id}").text
+
+
+def test_running_sweep_shows_its_progress(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """Until it has a result."""
+    task = replace(QUEUED, task_id=str(uuid.uuid4()), job="sweep", status="running", progress=0.4)
+    orchestrator.tasks_by_id[task.task_id] = task
+    text = client.get(f"/app/sweeps/{task.task_id}").text
+    assert "40%" in text
+    assert f'data-status-url="/api/sweeps/{task.task_id}"' in text
+
+
+@pytest.mark.parametrize("task_id", ["nothing", str(uuid.uuid4()), "a%00b"])
+def test_unknown_sweep(client: TestClient, task_id: str) -> None:
+    """A page states that there is none."""
+    response = client.get(f"/app/sweeps/{task_id}")
+    assert response.status_code == 404
+    assert "<h1>" in response.text
+
+
+def test_backtest_is_shown_as_such(client: TestClient, candles: CandleCatalog, data_root: Path) -> None:
+    """Its own page is another one."""
+    assert candles
+    result = files_of("backtest", run_id := str(uuid.uuid4()))
+    publish_task(LocalStore(data_root), result.manifest, result.files)
+    response = client.get(f"/app/sweeps/{run_id}", follow_redirects=False)
+    assert (response.status_code, response.headers["Location"]) == (307, f"/app/results/{run_id}")
+
+
+@requires_chromium
+def test_one_click_runs_a_point(url: str, task_id: str, data_root: Path, orchestrator: FakeOrchestrator) -> None:
+    """The second best one: its parameters over the days on which the sweep evaluated it."""
+    document = document_of(data_root, task_id)
+    row = document["top"][1]
+    with watched_page() as watched:
+        watched.page.goto(f"{url}/app/sweeps/{task_id}")
+        watched.page.get_by_role("button", name=f"Run point {row['point']} as a backtest").last.click()
+        watched.page.wait_for_url("**/app/tasks/*")
+        expect(watched.page.get_by_role("status")).to_contain_text("queued")
+        assert watched.errors == []
+    ((submission, _),) = orchestrator.submitted
+    fields = submission.config["ops"]["load_candles"]["config"]
+    assert fields["params"].items() >= row["values"].items()
+    assert fields["start_date"] == document["evaluated_from"]
