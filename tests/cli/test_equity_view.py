@@ -57,9 +57,18 @@ def run_id(own_root: Path) -> str:
     return "legacy"
 
 
-def test_the_picture_fits_the_terminal_and_is_plain_in_a_pipe(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With returns and days as labels; JSON has no picture."""
+def test_the_picture_fits_the_terminal(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any width; a gain is green where there are colours."""
     monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = CliRunner().invoke(coin, ["results", "show", run_id], catch_exceptions=False, color=True).output
+    assert "\x1b[32m" in shown
+    picture = re.findall(r"^(?:Equity| {6}).*[⠀-⣿]+$", re.sub(r"\x1b\[\d*m", "", shown), re.MULTILINE)
+    assert [len(line) for line in picture] == [60] * 8
+
+
+def test_the_picture_is_plain_in_a_pipe(run_id: str) -> None:
+    """With returns and days as labels; JSON has no picture."""
     shown = CliRunner().invoke(coin, ["results", "show", run_id], catch_exceptions=False).output
     picture = re.findall(r"^(?:Equity| {6}).*[⠀-⣿]+$", shown, re.MULTILINE)
     assert len(picture) == 8

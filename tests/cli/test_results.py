@@ -11,6 +11,8 @@ from coin_pipeline.errors import InvalidInput, ResultNotFound
 from coin_pipeline.results.publish import publish_document, publish_task
 from coin_pipeline.storage.local import LocalStore
 
+RUN_IDS = ("c0ffee00-a679-4b6b-9ea8-d3316a53fff2", "c0ffee00-b679-4b6b-9ea8-d3316a53fff2")
+
 
 def invoke(*arguments: str) -> Result:
     """Run a command in this process; a CoinError propagates."""
@@ -36,18 +38,36 @@ def test_verify_of_intact_results(store: LocalStore) -> None:
     )
 
 
-@pytest.mark.parametrize("width", [80, 100, 134])
-def test_listed_day_matches_the_date_filter(store: LocalStore, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
-    """Both use Seoul days, as the heading states; the run id is never shortened."""
-    monkeypatch.setenv("COLUMNS", str(width))
-    run_id = "c0ffee00-a679-4b6b-9ea8-d3316a53fff2"
+def test_listed_day_matches_the_date_filter(store: LocalStore) -> None:
+    """Both use Seoul days, as the heading states."""
     finished = {"execution_date": "2024-01-01T15:30:00Z"}
-    publish_document(store, {"run_id": run_id, "strategy": "volume_zone_breakout", "metadata": finished}, {})
+    publish_document(store, {"run_id": RUN_IDS[0], "strategy": "volume_zone_breakout", "metadata": finished}, {})
     listed = invoke("results", "list", "--date-from", "2024-01-02", "--date-to", "2024-01-02").output
-    assert [line.split()[0] for line in listed.splitlines() if line.startswith(run_id[:8])] == [run_id]
+    assert [line.split()[0] for line in listed.splitlines() if line.startswith(RUN_IDS[0][:8])] == [RUN_IDS[0]]
     assert "(Seoul)" in listed
     assert "2024-01-02" in listed
     assert "no stored result matches" in invoke("results", "list", "--date-to", "2024-01-01").output
+
+
+@pytest.mark.parametrize("width", [80, 106, 134, 180])
+def test_a_terminal_shows_what_was_run_and_how_it_ended(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Ids are shortened where they are still unique, and a sweep is marked."""
+    for name, value in {"COLUMNS": str(width), "FORCE_COLOR": "1", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    for run_id, version in zip(RUN_IDS, ("1.2.0", "sweep-1.0"), strict=True):
+        fields = {"strategy": "momentum", "timeframe": "1h", "params": {"window": 20}, "version": version}
+        metrics = {"total_return": 0.125, "sharpe": 1.5, "trades": 1234}
+        publish_document(store, {"run_id": run_id, **fields, "metrics": metrics}, {})
+    printed = invoke("results", "list").output
+    listed = [line for line in printed.splitlines() if "c0ffee" in line]
+    length = 36 if width == 180 else 10
+    assert [line.split()[0] for line in listed] == [run_id[:length] for run_id in reversed(RUN_IDS)]
+    assert printed.count("(sweep)") == 1
+    for cell in ("1h", "+12.50 %", "1.50", "1,234", *(["window=20"] if width > 80 else [])):
+        assert [cell in line for line in listed] == [True, True]
+    assert max(map(len, listed)) <= width
 
 
 def test_verify_names_changed_objects_and_fails(store: LocalStore) -> None:

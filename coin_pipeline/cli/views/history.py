@@ -1,6 +1,6 @@
 """The list of stored results, read from the index of results."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from coin_pipeline.backtest.formatting import pluralize
-from coin_pipeline.backtest.labels import UNDEFINED, format_figure
+from coin_pipeline.backtest.labels import FIGURES, UNDEFINED, format_figure
 from coin_pipeline.cli.database import ready_database
 from coin_pipeline.cli.views.console import MAX_LINES, new_console, print_table, print_unreadable
 from coin_pipeline.cli.views.progress import reading_progress
@@ -22,8 +22,10 @@ from coin_pipeline.storage.open_store import open_store
 if TYPE_CHECKING:
     from coin_pipeline.settings import Settings
 
-WIDE, MEDIUM = 146, 106
-"""Terminal columns from which all table columns fit, and from which the time of day fits."""
+WIDE, MEDIUM = 180, 106
+"""Terminal columns from which whole ids and all table columns fit, and from which params and the time of day fit."""
+SHORT_ID = 8
+"""Minimum length of a shortened id; all commands take it."""
 
 
 def print_history(settings: "Settings", filters: Filters, limit: int) -> None:
@@ -39,29 +41,51 @@ def print_history(settings: "Settings", filters: Filters, limit: int) -> None:
 
 
 def _table(entries: Sequence[IndexEntry], width: int) -> Table:
-    """Return a row per entry; a narrow terminal omits columns but never shortens the run id."""
+    """Return a row per entry; a narrow terminal shortens ids and omits columns."""
     wide, medium = width >= WIDE, width >= MEDIUM
+    run_ids = {entry.run_id for entry in entries}
+    length = max(map(len, run_ids), default=0) if wide else _unique_length(run_ids)
     time = "%Y-%m-%d %H:%M" if medium else "%Y-%m-%d"
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("run id", no_wrap=True)
-    for name in ("strategy", "symbols", *(["range"] if wide else [])):
+    for name in ("strategy", "symbols", "timeframe", *(["params"] if medium else []), *(["range"] if wide else [])):
         table.add_column(name, overflow="fold")
-    for name in ("return", *(["per trade"] if medium else []), *(["signals"] if wide else []), "finished\n(Seoul)"):
-        table.add_column(name, no_wrap=True, justify="right")
+    figures = ("total_return", *(["avg_return"] if wide else []), "sharpe", "trades", *(["signals"] if wide else []))
+    for heading in (*(FIGURES[name].label.lower().replace(" ", "\n") for name in figures), "finished\n(Seoul)"):
+        table.add_column(heading, no_wrap=True, justify="right")
     for entry in entries:  # results of the legacy platform lack some of the fields
         days = f"{entry.start_date or UNDEFINED} to {entry.end_date or UNDEFINED}"
-        signals = UNDEFINED if entry.total_signals is None else f"{entry.total_signals:,}"
+        values = {
+            "total_return": entry.total_return,
+            "avg_return": None if entry.avg_return is None else entry.avg_return / 100,
+            "sharpe": entry.sharpe,
+            "trades": entry.trades,
+            "signals": entry.total_signals,
+        }
         table.add_row(
-            entry.run_id,
-            (entry.strategy or UNDEFINED) + " (reused)" * entry.reused,
+            entry.run_id[:length],
+            (entry.strategy or UNDEFINED) + " (sweep)" * (entry.kind == "sweep") + " (reused)" * entry.reused,
             ", ".join(entry.symbols),
+            entry.timeframe or UNDEFINED,
+            *([entry.params or UNDEFINED] if medium else []),
             *([days] if wide else []),
-            format_figure("total_return", entry.total_return),
-            *([UNDEFINED if entry.avg_return is None else f"{entry.avg_return:+.2f} %"] if medium else []),
-            *([signals] if wide else []),
+            *(format_figure(name, values[name]) for name in figures),
             entry.timestamp.astimezone(SEOUL).strftime(time),
         )
     return table
+
+
+def _unique_length(run_ids: Collection[str]) -> int:
+    """Return the length at which the ids of a list are distinct.
+
+    >>> _unique_length(["c0ffee00-a679", "c0ffee00-b123"]), _unique_length(["a"])
+    (10, 8)
+    """
+    longest = max(map(len, run_ids), default=SHORT_ID)
+    sizes = range(SHORT_ID, longest)
+    return next(
+        (size for size in sizes if len({own[:size] for own in run_ids}) == len(run_ids)), max(longest, SHORT_ID)
+    )
 
 
 def print_rebuild(settings: "Settings", *, everything: bool) -> None:
