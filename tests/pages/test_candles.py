@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import expect
@@ -58,7 +59,7 @@ def test_gaps_are_listed_in_the_language_of_the_page(client: TestClient, data_ro
     """The first missing candle is named in Seoul, where daily candles open at 9:00."""
     candles = synthetic_candles(3, DAILY, date(2024, 1, 1), 60)
     catalog = CandleCatalog(data_root)
-    catalog.merge("GAP_KRW", DAILY, candles.rows([*range(10), *range(20, 60)]))
+    catalog.merge("GAP_KRW", DAILY, candles.rows(np.r_[0:10, 20:60]))
     page = client.get("/app/candles/GAP_KRW/1d?lang=ko").text
     assert "<td>2024-01-11 09:00</td><td>2024-01-21 09:00</td>" in page
     assert "<td>미수집</td>" in page

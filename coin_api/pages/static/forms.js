@@ -18,14 +18,15 @@ function valueOf(control) {
   }
 }
 
-/** Return an element with the id of a field: `params.window` is `field-params-window`. */
-const elementOf = (path, suffix = "") => document.getElementById(`field-${path.replaceAll(".", "-")}${suffix}`);
+/** Return the control of a field: by its id, or by its name if several strategies have a parameter of that name. */
+const controlOf = (path) =>
+  document.getElementById(`field-${path.replaceAll(".", "-")}`) ?? document.querySelector(`[name="${CSS.escape(path)}"]:enabled`);
 
 /** Show why a field is wrong, and return its control; null if the page has no such field. */
 export function showProblem(path, message) {
-  const control = elementOf(path);
-  const place = elementOf(path, "-error");
-  if (!control || !place || control.closest("[hidden]")) return null;
+  const control = controlOf(path);
+  const place = control && document.getElementById(`${control.id}-error`);
+  if (!place || control.closest("[hidden]")) return null;
   for (let details = control.closest("details"); details; details = details.parentElement.closest("details")) details.open = true;
   control.setAttribute("aria-invalid", "true");
   place.textContent = message;
