@@ -54,7 +54,6 @@ class BacktestResult:
         document: The result document, schema 1.2.0.
         tables: Every signal and trade, and the equity per bar; see `tables.TABLE_SCHEMAS`.
         times: Start and end of the run, UTC.
-        report: Report page, HTML; empty until it is rendered.
     """
 
     spec: BacktestSpec
@@ -62,7 +61,6 @@ class BacktestResult:
     document: Json
     tables: Tables
     times: Times
-    report: bytes = b""
 
 
 def run_backtest(

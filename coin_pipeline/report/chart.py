@@ -48,6 +48,10 @@ class ChartInputs(NamedTuple):
     language: Language = "en"
 
 
+NO_INPUTS = ChartInputs()
+"""No candles and no indicators, in English."""
+
+
 def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInputs, limit: int) -> SymbolData:
     """Return the chart of a symbol; without candles unless those of the backtest are still stored.
 

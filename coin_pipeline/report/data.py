@@ -10,7 +10,7 @@ from coin_pipeline.backtest.tables import Tables
 from coin_pipeline.candles.timeframe import SECOND_NS, parse_timeframe
 from coin_pipeline.engine.bars import Ints
 from coin_pipeline.report.analysis import account_curve
-from coin_pipeline.report.chart import ChartInputs, symbol_data
+from coin_pipeline.report.chart import NO_INPUTS, ChartInputs, symbol_data
 from coin_pipeline.report.packing import FRACTION_DECIMALS, decimals_of, decimals_of_largest, extreme_rows, pack
 from coin_pipeline.report.payload import Curves, ReportData, RollingSharpe, SymbolData, Trades
 from coin_pipeline.report.statistics import Daily, rolling_sharpe
@@ -27,11 +27,10 @@ _CURVE_BUCKETS = 600
 _SHARPE_WINDOWS = (180, 90, 30)
 """Days of the rolling Sharpe ratio: the first that fits twice into the range."""
 _AMOUNT_DIGITS = 7
-_DEFAULT_INPUTS = ChartInputs()
 
 
 def report_data(
-    document: Json, tables: Tables, inputs: ChartInputs = _DEFAULT_INPUTS, account: Curve | None = None
+    document: Json, tables: Tables, inputs: ChartInputs = NO_INPUTS, account: Curve | None = None
 ) -> ReportData:
     """Return the data of a report, downsampled as far as its size requires.
 

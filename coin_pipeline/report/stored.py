@@ -18,7 +18,7 @@ from coin_pipeline.errors import NoReport, ObjectNotFound
 from coin_pipeline.languages import Language
 from coin_pipeline.report.analysis import account_curve, analyse
 from coin_pipeline.report.backtest_page import content_security_policy, render_backtest_page
-from coin_pipeline.report.chart import ChartInputs
+from coin_pipeline.report.chart import NO_INPUTS, ChartInputs
 from coin_pipeline.report.data import report_data
 from coin_pipeline.results.store import load_result, report_key, stored_document
 from coin_pipeline.results.tables import ResultTable, open_table
@@ -57,11 +57,21 @@ def read_report(store: ObjectStore, candles: CandleSource, run_id: str, language
     document = load_result(store, run_id)
     if document.get("version") != SCHEMA:
         return _stored_report(store, run_id, document)
-    tables = _read_tables(store, run_id)
+    html = render_report(document, _read_tables(store, run_id), ChartInputs(candles, language=language))
+    return Report(html, content_security_policy())
+
+
+def render_report(document: Json, tables: Tables, inputs: ChartInputs = NO_INPUTS) -> str:
+    """Return the report of a backtest as HTML.
+
+    Args:
+        document: Result document of schema 1.2.0.
+        tables: Its trades and its equity.
+        inputs: Candles, indicators and the language.
+    """
     account = account_curve(tables)
-    data = report_data(document, tables, ChartInputs(candles, language=language), account)
-    page = render_backtest_page(document, tables, data, analyse(document, tables, account), language)
-    return Report(page, content_security_policy())
+    data, analysis = report_data(document, tables, inputs, account), analyse(document, tables, account)
+    return render_backtest_page(document, tables, data, analysis, inputs.language)
 
 
 def _stored_report(store: ObjectStore, run_id: str, document: Json) -> Report:

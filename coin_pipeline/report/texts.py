@@ -178,6 +178,7 @@ PAGE: Mapping[str, Text] = {
     "failed": Text("FAILED", "실패"),
     "check_candles": Text("candles", "캔들"),
     "check_no_look_ahead": Text("no look-ahead", "미래 참조 없음"),
+    "check_tick_sizes": Text("tick sizes", "호가 단위"),
     "checks_more": Text("{count} more checks passed.", "그 밖의 검사 {count}건은 통과했습니다."),
     "reproducibility": Text("Reproducibility", "재현"),
     "reproducibility_note": Text(
@@ -277,6 +278,10 @@ class Writer:
     def __call__(self, key: str, **values: object) -> str:
         """Return a text with its placeholders filled."""
         return PAGE[key].write(self._language, **values)
+
+    def get(self, key: str, default: str) -> str:
+        """Return a text, or a default if there is none."""
+        return self(key) if key in PAGE else default
 
 
 def script_texts(language: Language) -> dict[str, str]:

@@ -129,7 +129,7 @@ def publish_result(
 def backtest_files(result: BacktestResult) -> ResultFiles:
     """Return the files of a finished backtest."""
     document, fingerprint = result.document, reuse_key_of(result.document)
-    files = {**encode_tables(result.tables), "report.html": result.report}
+    files = encode_tables(result.tables)
     if result.shelf == "results":
         return ResultFiles("results", document, files, fingerprint_sha256=fingerprint)
     files["result.json"] = to_bytes(document)
@@ -154,7 +154,7 @@ def publish_document(store: ObjectStore, document: Json, files: Mapping[str, Con
     Args:
         store: Object store of the results.
         document: The document.
-        files: Contents of the report and the tables by file name.
+        files: Contents of the tables by file name.
     """
     run_id, data = document["run_id"], to_bytes(document)
     key = result_key("results", run_id)

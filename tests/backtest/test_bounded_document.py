@@ -18,7 +18,6 @@ from coin_pipeline.backtest.tables import TABLE_SCHEMAS, content_digest, to_rows
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.report.page import render_backtest_report
 from coin_pipeline.strategies.registry import load_registry
 
 MINUTE = parse_timeframe("1m")
@@ -88,12 +87,6 @@ def test_the_digest_of_a_result_covers_rows_outside_of_the_document(large: Backt
     assert result_digest({**large.document, "tables": other}) == large.document["result_sha256"]
     other["trades"]["sha256"] = "0" * 64
     assert result_digest({**large.document, "tables": other}) != large.document["result_sha256"]
-
-
-def test_the_report_of_a_large_result_counts_all_trades(large: BacktestResult) -> None:
-    """It shows the first and the last hundred of all symbols together."""
-    html = render_backtest_report(large.document, large.tables)
-    assert f"{len(large.tables['trades']) - 200:,} in between are omitted" in html
 
 
 def test_a_document_below_the_limit_is_complete(catalog: CandleCatalog) -> None:

@@ -12,7 +12,7 @@ from coin_pipeline.cli.views.backtest import summary_lines
 from coin_pipeline.defs.backtests.metadata import simulation_metadata
 from coin_pipeline.engine.metrics import Metrics
 from coin_pipeline.notebook.backtest import BacktestRun
-from coin_pipeline.report.page import render_backtest_report
+from coin_pipeline.report.stored import render_report
 from coin_pipeline.results.tables import document_tables
 from tests.conftest import ROOT
 from tests.report.documents import curve, document, metrics, part
@@ -114,21 +114,21 @@ def tables_of(content: dict[str, Any]) -> Tables:
 def test_ticks_and_the_size_of_positions_are_shown() -> None:
     """Both change the figures; without them the line ends there."""
     plain, sized = document(part()), document(part(), spec={"tick_sizes": "upbit", "position_size": 0.25})
-    text, page = "\n".join(summary_lines(sized)), render_backtest_report(sized, tables_of(sized))
+    text, page = "\n".join(summary_lines(sized)), render_report(sized, tables_of(sized))
     assert "slippage 0.02 % on each leg, then rounding to ticks" in text
     assert "Account       one per symbol, positions each opened with 25 % of the equity" in text
     assert "0.02% of the price, which is then rounded to a tick" in page
     assert "positions are each opened with 25.00% of its equity" in page
     assert "Account" not in "\n".join(summary_lines(plain))
-    assert "rounded to a tick" not in render_backtest_report(plain, tables_of(plain))
+    assert "rounded to a tick" not in render_report(plain, tables_of(plain))
 
 
 def test_the_report_shows_labels_and_units(known: dict[str, Any]) -> None:
-    """A definition list."""
-    html = render_backtest_report(known, tables_of(known))
-    pairs = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
-    expected = {label: text.replace(" %", "%") for label, text in SHOWN.items() if label != "Average return"}
-    assert pairs == {**expected, "Symbols": "1"}
+    """A definition list, in which gains and losses have an arrow too."""
+    html = render_report(known, tables_of(known))
+    pairs = {label: re.sub("<.*?>|[▲▼ ]", "", text) for label, text in re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", html)}
+    expected = {label: text.replace(" ", "") for label, text in SHOWN.items() if label != "Average return"}
+    assert {label: pairs[label] for label in expected} == expected
 
 
 def test_a_notebook_shows_labels_and_units(known: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def test_demo_summarizes_its_run(candles: CandleCatalog, data_root: Path) -> Non
     assert len(result.output.splitlines()) <= 40  # fits a screen
     run_id = printed_run_id(result.output)
     assert (data_root / f"results/{run_id}.json").is_file()
-    assert str(data_root / f"reports/{run_id}.html") in result.output
+    assert f"coin results report {run_id}" in result.output
     assert f"/runs/{run_id}" in result.output
 
 

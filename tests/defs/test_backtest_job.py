@@ -87,7 +87,7 @@ def test_a_run_publishes_a_task(finished: Any, data_root: Path) -> None:  # noqa
     manifest = json.loads((folder / "manifest.json").read_bytes())
     assert manifest["status"] == "completed"
     tables = {"signals.parquet", "trades.parquet", "equity.parquet"}
-    assert {file["name"] for file in manifest["result_files"]} == {*tables, "report.html", "result.json"}
+    assert {file["name"] for file in manifest["result_files"]} == {*tables, "result.json"}
     assert manifest["summary"]["symbols_processed"] == 2
     equity = pq.read_table(folder / "equity.parquet")
     assert equity.column_names == ["symbol", "timestamp", "equity", "drawdown", "buy_and_hold"]
@@ -198,11 +198,11 @@ def test_the_same_spec_gives_the_same_figures(
 def test_the_results_area_holds_one_document(
     instance: dg.DagsterInstance, candles: CandleCatalog, data_root: Path
 ) -> None:
-    """A synchronous run is stored in results/, its tables in a folder next to it, its report in reports/."""
+    """A synchronous run is stored in results/, its tables in a folder next to it; no report is built."""
     assert candles
     done = run(instance, shelf="results")
     assert (data_root / f"results/{done.run_id}.json").is_file()
-    assert (data_root / f"reports/{done.run_id}.html").is_file()
+    assert not (data_root / f"reports/{done.run_id}.html").exists()
     tables = sorted(path.name for path in (data_root / f"results/{done.run_id}").iterdir())
     assert tables == ["equity.parquet", "signals.parquet", "trades.parquet"]
     assert not (data_root / f"tasks/{done.run_id}").exists()

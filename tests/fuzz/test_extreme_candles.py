@@ -13,7 +13,8 @@ from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import CoinError, SweepDisagrees
 from coin_pipeline.notebook.candles import FrameCandles
-from coin_pipeline.report.page import render_backtest_report
+from coin_pipeline.report.chart import ChartInputs
+from coin_pipeline.report.stored import render_report
 from coin_pipeline.report.sweep_page import render_sweep_report
 from coin_pipeline.results.store import to_bytes
 from coin_pipeline.storage.local import LocalStore
@@ -43,7 +44,7 @@ def test_backtest(case: tuple[dict[str, Any], dict[str, Bars]]) -> None:
     to_bytes(result.document)
     for name in ("equity", "drawdown", "buy_and_hold"):
         assert np.isfinite(result.tables["equity"][name].to_numpy()).all(), name
-    render_backtest_report(result.document, result.tables)
+    render_report(result.document, result.tables, ChartInputs(FrameCandles(candles)))
 
 
 @FUZZ

@@ -21,10 +21,12 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidInput, InvalidRunId, NoReport, ObjectCorrupt, ResultNotFound
 from coin_pipeline.report import stored
-from coin_pipeline.report.stored import read_report
+from coin_pipeline.report.stored import read_report, render_report
 from coin_pipeline.results.publish import backtest_files, publish_document, publish_result
+from coin_pipeline.results.tables import document_tables
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
+from tests.report.documents import curve, document, part
 
 HOUR = parse_timeframe("1h")
 SYMBOLS = ["XRP_KRW", "BTC_KRW", "ETH_KRW"]
@@ -114,6 +116,18 @@ def test_a_damaged_table_has_no_report(root: Path, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-50])
     with pytest.raises(ObjectCorrupt, match=r"trades\.parquet"):
         read_report(store, CandleCatalog(root), RUN_ID)
+
+
+def test_texts_of_a_document_are_escaped() -> None:
+    """Markup is shown as text, whatever field it is in."""
+    hostile = "<b onclick=alert(1)>&"
+    check = {"name": hostile, "passed": False, "detail": hostile}
+    content = document(
+        part(checks=[check]), strategy=hostile, params={hostile: hostile}, warnings=[hostile], description=hostile
+    )
+    html = render_report(content, {**document_tables(content), "equity": curve([1.0, 0.9])})
+    assert "<b onclick" not in html
+    assert html.count("&lt;b onclick=alert(1)&gt;&amp;") >= 5
 
 
 @pytest.fixture

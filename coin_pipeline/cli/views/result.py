@@ -51,8 +51,8 @@ def _locations(settings: "Settings", document: dict[str, Any]) -> list[tuple[str
     store = open_store(settings)
     area: ResultArea = "results" if store.exists(result_key("results", run_id)) else "tasks"
     locations = [("Run", run_id), ("Result", store.uri(result_key(area, run_id)))]
-    if store.exists(report_key(area, run_id)):
-        locations.append(("Report", store.uri(report_key(area, run_id))))
+    stored = store.exists(report_key(area, run_id))
+    locations.append(("Report", store.uri(report_key(area, run_id)) if stored else f"coin results report {run_id}"))
     if "trials" in document:
         trials = document["trials"]
         uri = store.uri(task_key(run_id, trials["file"]))

@@ -1,7 +1,6 @@
 """Ops of a backtest: each unpacks its config, makes one plain call and attaches metadata."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import dagster as dg
 import pyarrow as pa
@@ -19,7 +18,6 @@ from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.memory_limit import memory_limit_mib
 from coin_pipeline.orchestration.retries import task_id_of
-from coin_pipeline.report.page import render_backtest_report
 from coin_pipeline.results.publish import ResultFiles, backtest_files
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
@@ -85,7 +83,7 @@ def persist(
     tags = metadata.result_tags(result.document)
     context.instance.add_run_tags(context.run_id, dict(tags.items() - context.run.tags.items()))
     context.add_output_metadata(metadata.result_metadata(result, settings.coin_public_url))
-    return backtest_files(replace(result, report=render_backtest_report(result.document, result.tables).encode()))
+    return backtest_files(result)
 
 
 def _steps(spec: BacktestSpec) -> int:
