@@ -13,7 +13,7 @@ from coin_pipeline.defs.candles import assets
 from coin_pipeline.defs.candles import resources as candle_resources
 from coin_pipeline.defs.candles.jobs import refresh_candles
 from coin_pipeline.defs.candles.schedules import daily_candles
-from coin_pipeline.defs.candles.sensors import markets
+from coin_pipeline.defs.candles.sensors import imported_candles, markets
 from coin_pipeline.defs.forward import drift_assets
 from coin_pipeline.defs.forward.drift_jobs import forward_drift, nightly_drift
 from coin_pipeline.defs.forward.jobs import forward_test
@@ -39,7 +39,7 @@ def build_defs(resource_overrides: Mapping[str, object] | None = None) -> dg.Def
             *(backup, restore_drill, backup_cleanup),
         ],
         schedules=[*backup_schedules(), daily_retention, daily_candles(), forward_tests, nightly_drift],
-        sensors=[markets, run_alerts, check_alerts, condition_alerts],
+        sensors=[markets, imported_candles, run_alerts, check_alerts, condition_alerts],
         executor=dg.in_process_executor,  # for runs launched from an asset's page
         resources={
             **task_resources(),

@@ -451,7 +451,7 @@ def test_a_run_launched_without_config_is_that_of_the_example(instance: dg.Dagst
 
 def test_sensors_are_on_by_default() -> None:
     """The sensors are on by default."""
-    names = ("markets", "run_alerts", "check_alerts", "condition_alerts")
+    names = ("markets", "imported_candles", "run_alerts", "check_alerts", "condition_alerts")
     statuses = {sensor.name: sensor.default_status for sensor in build_defs().sensors or []}
     assert statuses == dict.fromkeys(names, dg.DefaultSensorStatus.RUNNING)
 

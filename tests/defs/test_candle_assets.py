@@ -1,6 +1,8 @@
 """Candle assets: materialized partitions, checks, the daily schedule and the markets sensor."""
 
-from datetime import UTC, datetime
+import os
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ import dagster as dg
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_timeframe
+from coin_pipeline.candles.synthetic import synthetic_candles
+from coin_pipeline.candles.timeframe import DAY_NS, TIMEFRAMES, parse_timeframe
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.candles.checks import COMPLETE, SOUND
 from coin_pipeline.defs.candles.partitions import (
@@ -22,7 +25,7 @@ from coin_pipeline.defs.candles.partitions import (
     partitions_of,
 )
 from coin_pipeline.defs.candles.schedules import daily_candles
-from coin_pipeline.defs.candles.sensors import markets
+from coin_pipeline.defs.candles.sensors import MAX_FILES, imported_candles, markets
 from coin_pipeline.errors import NotFound
 from coin_pipeline.orchestration.failures import failure_from_events
 from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, SERIES_TAG
@@ -158,3 +161,85 @@ def test_markets_are_registered_as_partitions(instance: dg.DagsterInstance, cata
     known = instance.get_dynamic_partitions("candle_symbols")
     assert {"BTC_KRW", "NEAR_KRW", "OLD_KRW", "AAA_KRW"} <= set(known)
     assert len(known) == len(set(known))
+
+
+@dataclass
+class ImportSensor:
+    """Ticks of the sensor of imported candles."""
+
+    instance: dg.DagsterInstance
+    catalog: CandleCatalog
+    cursor: str | None = None
+
+    def tick(self) -> dict[tuple[str, str | None], object]:
+        """Return the row count of each partition that a tick reports, by asset and partition."""
+        resources = {"candles": self.catalog}
+        with dg.build_sensor_context(instance=self.instance, resources=resources, cursor=self.cursor) as context:
+            result = imported_candles(context)
+        if isinstance(result, dg.SkipReason):
+            return {}
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        events = [event for event in result.asset_events if isinstance(event, dg.AssetMaterialization)]
+        return {(event.asset_key.path[-1], event.partition): event.metadata[ROW_COUNT].value for event in events}
+
+    def store(self, symbol: str, timeframe: str, first: date, days: int, **provenance: Any) -> None:  # noqa: ANN401
+        """Store candles, in files that are old enough to be reported."""
+        length = parse_timeframe(timeframe)
+        candles = synthetic_candles(1, length, first, days * DAY_NS // length.ns)
+        self.catalog.merge(symbol, length, candles, **provenance)
+        for path in self.catalog.root.glob(f"{symbol}/*/*.parquet"):
+            os.utime(path, ns=(0, path.stat().st_mtime_ns - 10 * 10**9))
+
+
+@pytest.fixture
+def imports(instance: dg.DagsterInstance, catalog: CandleCatalog) -> ImportSensor:
+    """The sensor of an empty catalog, before its first tick."""
+    return ImportSensor(instance, catalog)
+
+
+def test_imported_candles_are_materialized_once(imports: ImportSensor) -> None:
+    """Whole markets, or the months that have candles; a market becomes a partition by its import."""
+    imports.store("NEW_KRW", "1d", date(2024, 1, 1), 31)
+    imports.store("NEW_KRW", "1h", date(2024, 1, 30), 5)
+    months = {("1h", "2024-01|NEW_KRW"): 57, ("1h", "2024-02|NEW_KRW"): 63}
+    assert imports.tick() == {("1d", "NEW_KRW"): 31, **months}
+    assert imports.tick() == {}
+    assert "NEW_KRW" in imports.instance.get_dynamic_partitions("candle_symbols")
+
+
+def test_collected_candles_are_left_to_their_run(imports: ImportSensor) -> None:
+    """Its materialization has the figures of the collection."""
+    fetched = [month_interval(date(2024, 1, 1))]
+    for timeframe in ("1d", "1h"):
+        imports.store("AAA_KRW", timeframe, date(2024, 1, 2), 5, fetched=fetched, source="upbit")
+    assert imports.tick() == {}
+
+
+def test_a_file_that_was_just_written_waits(imports: ImportSensor) -> None:
+    """Another file may still get an earlier time than its own."""
+    imports.store("AAA_KRW", "1d", date(2024, 1, 1), 5)
+    (path,) = imports.catalog.root.glob("AAA_KRW/*/*.parquet")
+    os.utime(path)
+    assert imports.tick() == {}
+
+
+def test_a_damaged_file_does_not_hide_the_others(imports: ImportSensor) -> None:
+    """The checks of the asset report it."""
+    for symbol in ("AAA_KRW", "BBB_KRW"):
+        imports.store(symbol, "1d", date(2024, 1, 1), 5)
+    (path,) = imports.catalog.root.glob("AAA_KRW/*/*.parquet")
+    times = path.stat()
+    path.write_bytes(b"damaged")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert imports.tick() == {("1d", "BBB_KRW"): 5}
+
+
+def test_many_files_take_several_ticks(imports: ImportSensor) -> None:
+    """None is left out."""
+    symbols = [f"S{number:02}_KRW" for number in range(MAX_FILES + 1)]
+    for symbol in symbols:
+        imports.store(symbol, "1d", date(2024, 1, 1), 2)
+    ticks = [imports.tick() for _ in range(3)]
+    assert [len(tick) for tick in ticks] == [MAX_FILES, 1, 0]
+    assert {partition for tick in ticks for _, partition in tick} == set(symbols)

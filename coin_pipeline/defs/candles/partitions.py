@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from typing import NamedTuple
 
 import dagster as dg
 from dagster import MetadataValue
@@ -66,27 +67,63 @@ def register_partitions(instance: dg.DagsterInstance, names: Iterable[str]) -> N
 
 def materializations(catalog: CandleCatalog, report: CollectReport) -> Iterator[dg.AssetMaterialization]:
     """Yield a materialization of each collected partition, with metadata about its stored candles."""
-    for partition, metadata in _partitions(catalog, report):
-        counts = {"added_by_this_run": MetadataValue.int(report.added)}
-        yield dg.AssetMaterialization(asset_key(report.timeframe), partition=partition, metadata={**metadata, **counts})
+    own: Metadata = {
+        "fetched_until": MetadataValue.timestamp(report.end / 10**9),
+        "added_by_this_run": MetadataValue.int(report.added),
+    }
+    for part in _partitions(catalog, report.symbol, report.timeframe, (report.begin, report.end)):
+        yield _materialization(report.timeframe, part, own)
 
 
-def _partitions(catalog: CandleCatalog, report: CollectReport) -> Iterator[tuple[str, Metadata]]:
-    stored = next(iter(catalog.stored(report.symbol, report.timeframe)), None)
+def imported_materializations(
+    catalog: CandleCatalog, symbol: str, timeframe: Timeframe, year: int
+) -> Iterator[dg.AssetMaterialization]:
+    """Yield a materialization of each partition of a year whose candles were imported; runs report the collected ones.
+
+    Args:
+        catalog: The stored candles.
+        symbol: Their market.
+        timeframe: Their length.
+        year: UTC year of the candles.
+
+    Raises:
+        InvalidCandleFile, InvalidCandles: As for `CandleCatalog.load`.
+    """
+    interval = month_interval(date(year, 1, 1))[0], month_interval(date(year, 12, 1))[1]
+    for part in _partitions(catalog, symbol, timeframe, interval):
+        if part.rows and not part.fetched:
+            yield _materialization(timeframe, part, {"source": MetadataValue.text("import")})
+
+
+class _Partition(NamedTuple):
+    """A partition with stored candles: their number, the fetched share of its time (0 to 1), and its metadata."""
+
+    key: str
+    rows: int
+    fetched: float
+    metadata: Metadata
+
+
+def _materialization(timeframe: Timeframe, part: _Partition, own: Metadata) -> dg.AssetMaterialization:
+    rows: Metadata = {ROW_COUNT: MetadataValue.int(part.rows)}
+    return dg.AssetMaterialization(asset_key(timeframe), partition=part.key, metadata={**rows, **part.metadata, **own})
+
+
+def _partitions(catalog: CandleCatalog, symbol: str, timeframe: Timeframe, interval: Interval) -> Iterator[_Partition]:
+    stored = next(iter(catalog.stored(symbol, timeframe)), None)
     if stored is None:
         return
-    metadata: Metadata = {
+    span: Metadata = {
         "first": MetadataValue.timestamp(stored.first),
         "last": MetadataValue.timestamp(stored.last),
-        "fetched_until": MetadataValue.timestamp(report.end / 10**9),
     }
-    if not has_monthly_partitions(report.timeframe):
-        coverage = MetadataValue.float(stored.present_ratio)
-        yield report.symbol, {ROW_COUNT: MetadataValue.int(stored.rows), "coverage": coverage, **metadata}
+    if not has_monthly_partitions(timeframe):
+        coverage: Metadata = {"coverage": MetadataValue.float(stored.present_ratio)}
+        yield _Partition(symbol, stored.rows, float(bool(stored.provenance.fetched)), coverage | span)
         return
-    for month in months_touched((report.begin, report.end)):
+    for month in months_touched(interval):
         if month >= FIRST_MONTH:
-            part = stored_month(catalog, report.symbol, report.timeframe, month)
+            part = stored_month(catalog, symbol, timeframe, month)
             figures = {"coverage": MetadataValue.float(part.coverage), "fetched": MetadataValue.float(part.fetched)}
-            key = dg.MultiPartitionKey({SYMBOL: report.symbol, MONTH: f"{month:%Y-%m}"})
-            yield key, {ROW_COUNT: MetadataValue.int(part.rows), **figures, **metadata}
+            key = dg.MultiPartitionKey({SYMBOL: symbol, MONTH: f"{month:%Y-%m}"})
+            yield _Partition(key, part.rows, part.fetched, {**figures, **span})
