@@ -74,7 +74,7 @@ def render_backtest_page(
         language: Language of its texts; warnings and details of checks are in English.
     """
     write = Writer(language)
-    figures = {**document["metrics"], **analysis["figures"]}
+    metrics = document["metrics"]
     spec = document.get("spec", {})
     checks = _checks(document)
     values = {
@@ -83,14 +83,14 @@ def render_backtest_page(
         "analysis": analysis,
         "language": language,
         "_": write,
-        "figures": figures,
         "figure_label": lambda name: FIGURES[name].text.write(language),
         "figure_meaning": lambda name: FIGURES[name].note.write(language),
-        "key_figures": [name for name in FIGURES if name in figures and name != "avg_return"],
+        "key_figures": [name for name in FIGURES if name in metrics and name != "avg_return"],
+        "further_figures": [name for name in FIGURES if name in analysis["figures"]],
         "headline": _HEADLINE,
         "signed_figures": [name for name, figure in FIGURES.items() if figure.unit is Unit.CHANGE],
         "symbol_figures": _SYMBOL_FIGURES,
-        "excess": _difference(figures["total_return"], figures["buy_and_hold"]),
+        "excess": _difference(metrics["total_return"], metrics["buy_and_hold"]),
         "break_even": partial(break_even_text, percent="%", language=language),
         "ticks": spec.get("tick_sizes", "none") != "none",
         "position_size": spec.get("position_size") or 1.0,  # null without an account

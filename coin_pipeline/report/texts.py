@@ -81,6 +81,7 @@ PAGE: Mapping[str, Text] = {
         "Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec", "1월,2월,3월,4월,5월,6월,7월,8월,9월,10월,11월,12월"
     ),
     "whole_year": Text("Year", "연간"),
+    "statistics": Text("Further figures", "추가 수치"),
     "distribution": Text("Distribution of returns", "수익률 분포"),
     "daily_returns": Text("Daily returns", "일간 수익률"),
     "trade_returns": Text("Net returns of the trades", "거래별 순수익률"),

@@ -19,6 +19,12 @@ from tests.report.report_data import DAY, START, analysis, candles, line, report
 
 pytestmark = requires_chromium
 Opener = Callable[..., "Report"]
+CORNER = """(() => {
+    const copy = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    copy.drawImage(document.querySelector("#price-chart canvas"), 0, 0);
+    return copy.getImageData(3, 3, 1, 1).data[0];
+})()"""
+"""Red of a pixel of the background of the price chart."""
 LEGEND = "document.getElementById('price-chart-legend').textContent"
 TIMEOUT = 10.0
 SCRIPTS = 7
@@ -139,7 +145,7 @@ def test_charts_zoom_together(open_report: Opener) -> None:
 
 
 def test_many_bars_are_merged_until_zoomed_in(open_report: Opener) -> None:
-    """Of 20,000 bars eight are one candle; a trade is shown among single bars, and their prices are the stored ones."""
+    """Sixteen of 20,000 bars are one candle; a trade is shown among single bars, with their stored prices."""
     report = open_report(report_data(20_000, 100))
     assert report.text("#price-merged") == "One candle here is 16 bars; zoom in to see each."
     report.page.get_by_role("button", name="Show in the chart: 2", exact=True).click()
@@ -253,10 +259,9 @@ def test_command_is_copied_or_selected(open_report: Opener) -> None:
 def test_theme_changes_without_reloading(open_report: Opener) -> None:
     """The charts take the colours of the dark theme, and keep what they show."""
     report = open_report(report_data(400, 100))
-    corner = "document.querySelector('#price-chart canvas').getContext('2d').getImageData(3, 3, 1, 1).data[0]"
-    assert report.page.evaluate(corner) > 200
+    assert report.page.evaluate(CORNER) > 200
     report.page.emulate_media(color_scheme="dark")
-    report.wait_until(f"{corner} < 60")
+    report.wait_until(f"{CORNER} < 60")
     assert report.text("#price-note") == "Trades in view: 100"
 
 

@@ -34,21 +34,23 @@ const MERGES = {
   line: (values) => values.findLast((value) => !Number.isNaN(value)) ?? NaN,
 };
 
-/** Merge each `size` values of a column from a row on; the last ones may be fewer. */
-function merge(values, { first, end, size }, pick) {
-  if (size === 1) return values.subarray(first, end);
-  const starts = Math.ceil((end - first) / size);
-  return Float64Array.from({ length: starts }, (_, i) => pick(values.subarray(first + i * size, Math.min(first + (i + 1) * size, end))));
-}
-
-/** A chart and the sorted times of its bars. Subclasses have `main`, `items(index)` and `valueAt(index)`. */
+/**
+ * A chart of equal cells of time, so that charts that show the same time are aligned; bars may be missing. A subclass calls
+ * `setGrid`, and has `main`, the series that the crosshair follows, `items(time)` and `valueAt(time)`.
+ */
 class View {
-  constructor(element, times) {
+  constructor(element) {
     this.element = element;
     this.legend = byId(`${element.id}-legend`);
-    this.times = times;
     this.palette = readPalette();
     this.chart = LightweightCharts.createChart(element, this.options());
+    this.cells = this.chart.addSeries(LightweightCharts.LineSeries, { visible: false, priceScaleId: "cells" });
+  }
+
+  /** Set the times of the cells: `origin`, and then every `step` seconds. */
+  setGrid(origin, step, cells) {
+    Object.assign(this, { origin, step });
+    this.cells.setData(Array.from({ length: cells }, (_, i) => ({ time: origin + i * step })));
   }
 
   options() {
@@ -64,42 +66,19 @@ class View {
       },
       grid: { vertLines: { color: grid }, horzLines: { color: grid } },
       crosshair: { mode: LightweightCharts.CrosshairMode.Normal },
-      rightPriceScale: { borderColor: line, minimumWidth: 76 }, // equal, so that the linked time axes are aligned
+      rightPriceScale: { borderColor: line, minimumWidth: 96 }, // equal, so that the linked time axes are aligned
       timeScale: { borderColor: line, timeVisible: true, secondsVisible: false, minBarSpacing: 0.001 },
       handleScroll: { vertTouchDrag: false }, // a finger that moves up scrolls the page
       localization: { locale: document.documentElement.lang, timeFormatter: shortTime },
     };
   }
 
-  /** Return the time at a fractional index of a bar. */
   timeAt(index) {
-    const i = this.interval(Math.floor(index));
-    return this.times[i] + (index - i) * this.step(i);
+    return this.origin + index * this.step;
   }
 
-  /** Return the fractional index of a bar at a time; the inverse of `timeAt`. */
   indexAt(time) {
-    const i = this.interval(countBelow(this.times, time) - 1);
-    return i + (time - this.times[i]) / this.step(i);
-  }
-
-  /** Return the nearest index of a bar that has a next one. */
-  interval(index) {
-    return clamp(index, 0, Math.max(this.times.length - 2, 0));
-  }
-
-  step(i) {
-    return this.times.length > 1 ? this.times[i + 1] - this.times[i] : DAY;
-  }
-
-  /** Return the index of the last bar that is not after a time. */
-  barAt(time) {
-    return rowAt(this.times, time);
-  }
-
-  /** Return the times of the first and of the last bar. */
-  extent() {
-    return [this.times[0], this.times.at(-1)];
+    return (time - this.origin) / this.step;
   }
 
   remove() {
@@ -116,14 +95,14 @@ class View {
     this.chart.timeScale().setVisibleLogicalRange({ from: this.indexAt(from), to: this.indexAt(to) });
   }
 
-  /** Write the values at a bar into the legend. */
-  describe(index) {
-    const items = this.items(index).map(([label, value, key]) => {
+  /** Write the values at a time into the legend. */
+  describe(time) {
+    const items = this.items(time).map(([label, value, key]) => {
       const item = make("span", {}, `${label} `, make("b", {}, value));
       if (key) item.prepend(make("i", { className: `key-${key}` }));
       return item;
     });
-    this.legend.replaceChildren(make("span", {}, shortTime(this.times[index])), ...items);
+    this.legend.replaceChildren(make("span", {}, shortTime(time)), ...items);
   }
 
   addLine(key, options, pane) {
@@ -134,9 +113,12 @@ class View {
 
 /** Equity against buying and holding, drawdown and rolling Sharpe ratio, in panes of one chart. */
 class AccountView extends View {
-  constructor(element, { curves, rolling_sharpe: sharpe }) {
+  constructor(element, { curves, rolling_sharpe: sharpe, bar_seconds: bar }) {
+    super(element);
     const time = unpack(curves.time), sharpeTime = sharpe && unpack(sharpe.time);
-    super(element, sharpe ? Float64Array.from(new Set([...time, ...sharpeTime])).sort() : time);
+    this.extent = [time[0], time.at(-1)];
+    const bars = Math.round((time.at(-1) - time[0]) / bar) + 1;
+    this.setGrid(time[0], Math.ceil(bars / MAX_BARS) * bar, Math.min(bars, MAX_BARS));
     const growth = (value) => change(value - 1);
     this.columns = [
       { label: "chart_held", key: "held", pane: 0, time, values: unpack(curves.buy_and_hold), format: growth },
@@ -154,7 +136,13 @@ class AccountView extends View {
     const priceFormat = { type: "custom", formatter: column.format, minMove: 0.0001 };
     if (column.key === "loss") column.series = this.addDrawdown(priceFormat);
     else column.series = this.addLine(column.key, { priceFormat, ...(column.key === "held" && { lineStyle: 2, lineWidth: 1 }) }, column.pane);
-    column.series.setData(points(column.time, column.values));
+    column.series.setData(points(this.place(column.time), column.values));
+  }
+
+  /** Return the times of the cells for sorted times; the next cell if one is taken, as both extremes of a bucket are shown. */
+  place(times) {
+    let last = -1;
+    return times.map((time) => this.timeAt(last = Math.max(last + 1, Math.round(this.indexAt(time)))));
   }
 
   addDrawdown(priceFormat) {
@@ -171,13 +159,13 @@ class AccountView extends View {
     return low > 0 && high > LOG_SCALE_FROM * low ? Logarithmic : Normal;
   }
 
-  items(index) {
-    const shown = ({ time, values, format }) => (time[0] > this.times[index] ? UNDEFINED : format(values[rowAt(time, this.times[index])]));
+  items(at) {
+    const shown = ({ time, values, format }) => (time[0] > at ? UNDEFINED : format(values[rowAt(time, at)]));
     return this.columns.map((column) => [text(column.label), shown(column), column.key]);
   }
 
-  valueAt(index) {
-    return this.main.values[rowAt(this.main.time, this.times[index])];
+  valueAt(time) {
+    return this.main.values[rowAt(this.main.time, time)];
   }
 }
 
@@ -186,8 +174,11 @@ class PriceView extends View {
   constructor(element, symbol, trades) {
     const columns = Object.entries(symbol.candles).filter(([name, column]) => name in MERGES && column);
     const bars = Object.fromEntries(columns.map(([name, column]) => [name, unpack(column)]));
-    super(element, bars.time);
+    super(element);
     this.bars = bars;
+    this.bar = symbol.candles.bar_seconds;
+    this.extent = [bars.time[0], bars.time.at(-1)];
+    this.total = Math.round((this.extent[1] - this.extent[0]) / this.bar) + 1; // with missing ones
     this.lines = symbol.lines.map((line, i) => {
       const indicator = line.kind === "indicator";
       const key = indicator ? LINE_COLOURS[i % LINE_COLOURS.length] : line.kind.replaceAll("_", "-");
@@ -199,14 +190,10 @@ class PriceView extends View {
     this.main = { series: this.addCandles() };
     if (bars.volume) this.volume = this.addVolume();
     this.addIndicators();
-    this.load(this.part(super.extent()));
+    this.load(this.part(this.extent));
     this.marks = new TradeMarks(this, trades);
     this.main.series.attachPrimitive(this.marks);
-    if (bars.time.length > MAX_BARS) this.reloadOnPause();
-  }
-
-  extent() {
-    return [this.bars.time[0], this.bars.time.at(-1)];
+    if (this.total > MAX_BARS) this.reloadOnPause();
   }
 
   /** Add hollow candles for rising prices and solid ones for falling prices. */
@@ -214,7 +201,7 @@ class PriceView extends View {
     const { gain, loss, paper } = this.palette;
     const up = { upColor: paper, borderUpColor: gain, wickUpColor: gain };
     const down = { downColor: loss, borderDownColor: loss, wickDownColor: loss };
-    const options = { priceFormat: this.priceFormat, priceLineVisible: false, ...up, ...down };
+    const options = { priceFormat: this.priceFormat, priceLineVisible: false, lastValueVisible: false, ...up, ...down };
     return this.chart.addSeries(LightweightCharts.CandlestickSeries, options);
   }
 
@@ -237,27 +224,42 @@ class PriceView extends View {
     this.chart.panes().forEach((pane, i) => pane.setStretchFactor(i ? 1 : 4));
   }
 
-  /** Return the part of the bars to load for a span: it and its width on both sides, and how many to merge into one. */
-  part([from, to]) {
-    const { time } = this.bars, width = to - from, row = (at) => rowAt(time, at);
-    if (time.length <= MAX_BARS) return { first: 0, end: time.length, size: 1 };
-    const size = 2 ** Math.max(0, Math.ceil(Math.log2((3 * (row(to) - row(from) + 1)) / MAX_BARS)));
-    return { first: row(from - width) - (row(from - width) % size), end: row(to + width) + 1, size };
+  /** Return which bars to load for a span, it and its width on both sides, and how many to merge into one. */
+  part(span) {
+    if (this.total <= MAX_BARS) return { first: 0, end: this.total, size: 1 };
+    const [from, to] = span.map((time) => clamp(this.barAt(time), 0, this.total - 1)), width = to - from + 1;
+    const size = 2 ** Math.max(0, Math.ceil(Math.log2((3 * width) / MAX_BARS)));
+    const first = Math.max(from - width, 0);
+    return { first: first - (first % size), end: Math.min(to + width, this.total), size };
+  }
+
+  /** Return the number of the bar at a time, from the first one and with missing ones. */
+  barAt(time) {
+    return Math.floor((time - this.extent[0]) / this.bar);
   }
 
   /** Load a part of the bars into the series. */
   load(part) {
-    this.loaded = part;
-    this.candles = Object.fromEntries(Object.entries(this.bars).map(([name, values]) => [name, merge(values, part, MERGES[name])]));
-    this.times = this.candles.time;
-    const { open, high, low, close, volume } = this.candles;
-    this.main.series.setData(Array.from(this.times, (time, i) => ({ time, open: open[i], high: high[i], low: low[i], close: close[i] })));
-    this.volume?.setData(points(this.times, volume));
+    const { first, end, size } = (this.loaded = part), { time } = this.bars, cells = Math.ceil((end - first) / size);
+    this.setGrid(time[0] + first * this.bar, size * this.bar, cells);
+    const starts = Array.from({ length: cells + 1 }, (_, i) => countBelow(time, this.timeAt(i)));
+    const filled = starts.slice(0, -1).map((_, i) => i).filter((i) => starts[i] < starts[i + 1]);
+    const merge = (values, pick) => Float64Array.from(filled, (i) => pick(values.subarray(starts[i], starts[i + 1])));
+    this.candles = Object.fromEntries(Object.entries(this.bars).map(([name, values]) => [name, merge(values, MERGES[name])]));
+    this.candles.time = Float64Array.from(filled, (i) => this.timeAt(i));
+    this.setSeries(merge);
+    byId("price-merged").textContent = size > 1 ? text("merged", { bars: count(size) }) : "";
+  }
+
+  setSeries(merge) {
+    const { time: times, open, high, low, close, volume } = this.candles;
+    const candle = (time, i) => ({ time, open: open[i], high: high[i], low: low[i], close: close[i] });
+    this.main.series.setData(Array.from(times, candle));
+    this.volume?.setData(points(times, volume));
     for (const line of this.lines) {
-      line.values = merge(line.all, part, MERGES.line);
-      line.series?.setData(points(this.times, line.values));
+      line.values = merge(line.all, MERGES.line);
+      line.series?.setData(points(times, line.values));
     }
-    byId("price-merged").textContent = part.size > 1 ? text("merged", { bars: count(part.size) }) : "";
   }
 
   reloadOnPause() {
@@ -277,7 +279,7 @@ class PriceView extends View {
   reload() {
     const span = this.span(), part = span && this.part(span), { first, end, size } = this.loaded;
     if (!part) return;
-    const [from, to] = span.map((time) => rowAt(this.bars.time, time));
+    const [from, to] = span.map((time) => clamp(this.barAt(time), 0, this.total - 1));
     if (part.size === size && first <= from && to < end) return;
     this.load(part);
     this.show(span);
@@ -288,8 +290,8 @@ class PriceView extends View {
     super.remove();
   }
 
-  items(index) {
-    const { open, high, low, close, volume } = this.candles;
+  items(at) {
+    const { time, open, high, low, close, volume } = this.candles, index = rowAt(time, at);
     const prices = [["chart_open", open], ["chart_high", high], ["chart_low", low], ["chart_close", close]];
     const shown = this.lines.filter(({ indicator, values }) => indicator || !Number.isNaN(values[index]));
     return [
@@ -300,8 +302,8 @@ class PriceView extends View {
     ];
   }
 
-  valueAt(index) {
-    return this.candles.close[index];
+  valueAt(time) {
+    return this.candles.close[rowAt(this.candles.time, time)];
   }
 }
 
@@ -333,6 +335,9 @@ class TradeMarks {
   draw({ context, mediaSize }) {
     const span = this.view.span();
     if (!span) return;
+    const scale = this.view.chart.timeScale();
+    this.origin = scale.logicalToCoordinate(0);
+    this.spacing = scale.options().barSpacing;
     const rows = this.trades.within(...span), every = Math.ceil(rows.length / MAX_CONNECTIONS);
     const drawn = every > 1 ? rows.filter((_, i) => i % every === 0) : rows;
     if (this.selected !== null) this.highlight(context, mediaSize.height);
@@ -343,8 +348,9 @@ class TradeMarks {
     this.note.textContent = text(key, { count: count(rows.length), shown: count(drawn.length) });
   }
 
+  /** Return the position of a time; the chart itself knows only those of whole bars. */
   x(time) {
-    return this.view.chart.timeScale().logicalToCoordinate(this.view.indexAt(time));
+    return this.origin + this.view.indexAt(time) * this.spacing;
   }
 
   y(value) {
@@ -403,14 +409,13 @@ class TradeMarks {
 
   /** Draw the levels of stops as steps, one per candle with an open position. */
   drawStops(context, [from, to]) {
-    const scale = this.view.chart.timeScale(), first = this.view.barAt(from), last = this.view.barAt(to);
     if (this.view.loaded.size > 1) return; // a position may be shorter than the merged bars
-    const half = scale.options().barSpacing / 2;
+    const { time } = this.view.candles, half = this.spacing / 2;
     for (const { key, values } of this.view.lines.filter(({ indicator }) => !indicator)) {
       context.beginPath();
-      for (let i = first; i <= last; i++) {
-        if (Number.isNaN(values[i])) continue;
-        const x = scale.logicalToCoordinate(i), y = this.y(values[i]);
+      for (let row = rowAt(time, from); row < time.length && time[row] <= to; row++) {
+        if (Number.isNaN(values[row])) continue;
+        const x = this.x(time[row]), y = this.y(values[row]);
         context.moveTo(x - half, y);
         context.lineTo(x + half, y);
       }
@@ -463,7 +468,7 @@ class LinkedViews {
     this.views.set(id, view);
     view.chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.follow(id));
     view.chart.subscribeCrosshairMove(({ logical, point }) => this.point(id, point && logical));
-    view.describe(view.times.length - 1);
+    view.describe(view.extent[1]);
   }
 
   remove(id) {
@@ -478,17 +483,16 @@ class LinkedViews {
     for (const [other, view] of this.views) if (other !== id) view.show(span);
   }
 
-  /** Describe the bar below the pointer in all legends and move the other crosshairs; without a pointer, the last bar. */
+  /** Describe the time below the pointer in all legends and move the other crosshairs; without a pointer, the last time. */
   point(id, logical) {
     if (this.leader !== id) return;
-    const { times } = this.views.get(id), away = logical === undefined;
-    const time = away ? Infinity : times[clamp(logical, 0, times.length - 1)];
+    const pointed = logical !== undefined, [first, last] = this.extent();
+    const time = pointed ? clamp(this.views.get(id).timeAt(logical), first, last) : last;
     for (const [other, view] of this.views) {
-      const index = view.barAt(time);
-      view.describe(index);
+      view.describe(time);
       if (other === id) continue;
-      if (away) view.chart.clearCrosshairPosition();
-      else view.chart.setCrosshairPosition(view.valueAt(index), view.times[index], view.main.series);
+      if (!pointed) view.chart.clearCrosshairPosition();
+      else view.chart.setCrosshairPosition(view.valueAt(time), view.timeAt(Math.round(view.indexAt(time))), view.main.series);
     }
   }
 
@@ -500,7 +504,7 @@ class LinkedViews {
 
   /** Return the span of the data. */
   extent() {
-    const extents = this.all.map((view) => view.extent());
+    const extents = this.all.map(({ extent }) => extent);
     return [Math.min(...extents.map(([first]) => first)), Math.max(...extents.map(([, last]) => last))];
   }
 
