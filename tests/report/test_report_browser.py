@@ -96,7 +96,7 @@ def open_report(browser: Browser, tmp_path: Path) -> Iterator[Opener]:
         report = Report(context.new_page())
         opened.append(report)
         report.page.set_viewport_size({"width": size[0], "height": size[1]})
-        report.page.emulate_media(**options)
+        report.page.emulate_media(reduced_motion="reduce", **options)  # scrolls at once
         report.page.goto(file.as_uri())
         report.page.wait_for_selector("html[data-ready]", state="attached")
         return report
