@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PlainSerializer
+from pydantic import BaseModel, Field, PlainSerializer, computed_field
 
 from coin_pipeline.candles.series_progress import SeriesProgress
 
@@ -14,18 +14,32 @@ Instant = Annotated[
 NextCursor = Annotated[str | None, Field(description="`cursor` of the next page; null on the last page.")]
 
 
-class Accepted(BaseModel):
+class _Task(BaseModel):
+    task_id: str
+
+    @computed_field(description="Path of the report, once the task has a result; null for a refresh of candles.")  # type: ignore[prop-decorator]
+    @property
+    def report_url(self) -> str | None:
+        return f"/reports/{self.task_id}"
+
+
+class _Refresh(_Task):
+    @computed_field(description="A refresh of candles has no report.")  # type: ignore[prop-decorator]
+    @property
+    def report_url(self) -> None:
+        return None
+
+
+class Accepted(_Task):
     """A submission that is stored and will run."""
 
-    task_id: str
     status: Status
     created_at: Instant
 
 
-class TaskStatus(BaseModel):
+class TaskStatus(_Task):
     """Current state of a task."""
 
-    task_id: str
     status: Status
     progress: Annotated[float, Field(ge=0, le=1)]
     result: Any
@@ -77,14 +91,14 @@ class CandleRow(BaseModel):
     volume: float
 
 
-class RefreshAccepted(Accepted):
+class RefreshAccepted(_Refresh, Accepted):
     """A candle refresh that is stored and will run."""
 
     series: Annotated[int, Field(description="Number of series to refresh: each market in each timeframe.")]
     status_url: str
 
 
-class RefreshStatus(TaskStatus):
+class RefreshStatus(_Refresh, TaskStatus):
     """Current state of a candle refresh."""
 
     result: None
@@ -202,6 +216,12 @@ class HistoryItem(BaseModel):
         str | None,
         Field(description="Run that computed a result that answered an identical submission; null for the run itself."),
     ]
+
+    @computed_field(description="Path of the report.")  # type: ignore[prop-decorator]
+    @property
+    def report_url(self) -> str:
+        """Path of the report."""
+        return f"/reports/{self.run_id}"
 
 
 class History(BaseModel):

@@ -58,7 +58,12 @@ def test_run_async_returns_202_with_polling_headers(client: TestClient, orchestr
     response = client.post("/api/backtests/run-async", json=BODY)
     assert response.status_code == 202
     task_id = response.json()["task_id"]
-    assert response.json() == {"task_id": task_id, "status": "queued", "created_at": "2024-11-04T10:30:45.123456Z"}
+    assert response.json() == {
+        "task_id": task_id,
+        "status": "queued",
+        "created_at": "2024-11-04T10:30:45.123456Z",
+        "report_url": f"/reports/{task_id}",
+    }
     assert response.headers["Location"] == f"/api/backtests/status/{task_id}"
     assert response.headers["Retry-After"] == "1"
     assert submitted_config(orchestrator)["shelf"] == "tasks"
@@ -105,6 +110,7 @@ def test_status_of_a_queued_task(client: TestClient) -> None:
         "started_at": None,
         "finished_at": None,
         "dagster_url": f"http://ui/runs/{task_id}",
+        "report_url": f"/reports/{task_id}",
     }
 
 

@@ -251,6 +251,7 @@ def test_refresh_is_accepted(client: TestClient, orchestrator: FakeOrchestrator)
         "task_id": task_id,
         "status": "queued",
         "created_at": "2024-11-04T10:30:45.123456Z",
+        "report_url": None,
         "series": 5,
         "status_url": status_url,
     }

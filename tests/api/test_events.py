@@ -165,6 +165,7 @@ def test_each_change_is_an_event_and_the_end_is_the_last(served: Served) -> None
         "started_at",
         "finished_at",
         "dagster_url",
+        "report_url",
     }
 
 

@@ -87,10 +87,11 @@ def test_history_lists_results_newest_first(listing: TestClient) -> None:
         "timestamp": "2024-11-05T12:00:00.123456Z",
         "version": "1.2.0",
         "reused_from": None,
+        "report_url": "/reports/b",
     }
     other = {**item, "run_id": "a", "strategy": "volume_long_candle", "symbols": ["BTC_KRW"], "total_signals": 10}
     other |= {"timeframe": "1d", "sharpe": 1.5, "params": "window=20", "avg_return": -1.5}
-    other |= {"timestamp": "2024-11-04T12:00:00.123456Z"}
+    other |= {"timestamp": "2024-11-04T12:00:00.123456Z", "report_url": "/reports/a"}
     assert response == {"total": 3, "limit": 2, "offset": 1, "items": [item, other], "next_cursor": None}
 
 

@@ -40,6 +40,7 @@ def test_sweep_is_accepted_with_its_number_of_points(client: TestClient, orchest
         "task_id": task_id,
         "status": "queued",
         "created_at": "2024-11-04T10:30:45.123456Z",
+        "report_url": f"/reports/{task_id}",
         "points": 36,
     }
     assert response.headers["Location"] == f"/api/sweeps/{task_id}"
@@ -90,6 +91,7 @@ def test_status_of_a_running_sweep(client: TestClient, orchestrator: FakeOrchest
         "started_at": "2024-11-04T10:30:45.123456Z",
         "finished_at": None,
         "dagster_url": f"http://ui/runs/{task_id}",
+        "report_url": f"/reports/{task_id}",
         "points": 36,
         "points_done": 9,
         "points_per_second": 4.5,
@@ -146,7 +148,13 @@ def test_cancel_ends_a_task_once(client: TestClient, path: str, method: str, can
     other = submitted(client, "/api/backtests/run-async" if path == "/api/sweeps" else "/api/sweeps")
     response = client.request(method, cancel.format(task_id))
     assert response.status_code == 200
-    expected = {"task_id": task_id, "status": "cancelled", "created_at": "2024-11-04T10:30:45.123456Z"}
+    report_url = f"/reports/{task_id}"
+    expected = {
+        "task_id": task_id,
+        "status": "cancelled",
+        "created_at": "2024-11-04T10:30:45.123456Z",
+        "report_url": report_url,
+    }
     assert response.json() == expected
     again = client.request(method, cancel.format(task_id))
     assert (again.status_code, "already cancelled" in again.json()["detail"]) == (409, True)
