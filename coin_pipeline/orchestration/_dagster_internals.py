@@ -86,7 +86,7 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException, create_pg_engine, pg_alembic_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from threading import Event
 
@@ -196,6 +196,31 @@ def _held_loop(loop: "Callable[..., Iterator[Any]]", is_held: "Callable[[], bool
         yield from loop(self, context, shutdown_event)
 
     return wait_and_run
+
+
+def order_run_config(first: "Sequence[str]") -> None:
+    """Let the webserver of this process show run config with some keys first; Dagster sorts all keys by name.
+
+    Replaces `dump_run_config_yaml` in the module of the GraphQL types that have YAML of run config. If Dagster renames
+    it, the Launchpad sorts by name again (tests/orchestration/test_run_config_order.py).
+
+    Args:
+        first: Keys of any level in their order; all others follow by name.
+    """
+    from dagster_graphql.schema.pipelines import pipeline  # noqa: PLC0415 -- of the webserver only
+    from dagster_shared.yaml_utils import dump_run_config_yaml  # noqa: PLC0415
+
+    places = {name: place for place, name in enumerate(first)}
+
+    def ordered(value: Any) -> Any:  # noqa: ANN401 -- any JSON value
+        if isinstance(value, list):
+            return [ordered(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        names = sorted(value, key=lambda name: (places.get(name, len(places)), name))
+        return {name: ordered(value[name]) for name in names}
+
+    pipeline.dump_run_config_yaml = lambda config: dump_run_config_yaml(ordered(config), sort_keys=False)
 
 
 @contextmanager

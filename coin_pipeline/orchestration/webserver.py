@@ -16,11 +16,13 @@ from coin_pipeline.auth.access import AccessControl, require_reachable
 from coin_pipeline.auth.graphql import MutationScopes, describe_request
 from coin_pipeline.auth.guard import Guard
 from coin_pipeline.auth.scopes import UI
+from coin_pipeline.candles.fields import plain_fields
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import CoinError
-from coin_pipeline.orchestration._dagster_internals import webserver_app
+from coin_pipeline.orchestration._dagster_internals import order_run_config, webserver_app
 from coin_pipeline.orchestration.instance import open_instance
 from coin_pipeline.settings import Settings, load_settings
+from coin_pipeline.sweeps.request import SweepRequest
 from coin_pipeline.web.access import AccessPolicy
 from coin_pipeline.web.body_limit import BodyLimit
 from coin_pipeline.web.gate import Gate
@@ -33,6 +35,10 @@ MAX_BODY_BYTES = 4_000_000
 """Size of a GraphQL request; the largest are run configurations in the launchpad."""
 POLLED = frozenset(("/server_info", "/graphql"))
 """Routes that are logged only if they fail: an open page asks them every second."""
+
+
+CONFIG_KEYS = ("ops", *(field.name for field in plain_fields(SweepRequest)))
+"""Keys of run config that the Launchpad shows first: those of a request, in the order of its documentation."""
 
 
 def guarded(webserver: ASGIApp, settings: Settings, access: AccessControl) -> ASGIApp:
@@ -51,6 +57,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=3000)
     arguments, settings = parser.parse_args(), load_settings()
     logs.configure(settings, "webserver")
+    order_run_config(CONFIG_KEYS)
     with (
         open_instance(settings) as instance,
         webserver_app(instance, arguments.workspace) as app,

@@ -23,7 +23,7 @@ def test_run_page_shows_ops_figures_and_the_equity_curve(platform: Platform, pag
     """The ops are drawn, the figures are listed, and one click shows the equity curve."""
     answer = platform.api.post("/api/backtests/run", json=BACKTEST)
     page.goto(f"{platform.ui_url}/runs/{answer.json()['run_id']}")
-    for text in ("Success", "load_candles", "simulate[AAA_KRW]", "persist", "total_return", "buy_and_hold"):
+    for text in ("Success", "load_candles", "simulate[AAA_KRW]", "persist", "Total return", "Buy and hold"):
         expect(page.get_by_text(text).first).to_be_visible(timeout=20_000)
     page.get_by_text("[Show Markdown]").first.click()
     picture = page.get_by_role("img", name="equity")
@@ -37,6 +37,8 @@ def test_launchpad_is_filled_with_a_runnable_config(platform: Platform, page: Pa
     expect(page.get_by_text("volume_zone_breakout").first).to_be_visible(timeout=20_000)
     expect(page.get_by_text("DEMO_KRW").first).to_be_visible()
     expect(page.get_by_role("button", name="Launch run")).to_be_enabled()
+    config = page.locator(".CodeMirror-code").first.inner_text()
+    assert config.index("strategy:") < config.index("symbols:") < config.index("fee_rate:") < config.index("loggers:")
 
 
 def test_launched_run_is_followed_live(platform: Platform, page: Page) -> None:
