@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from typing import Any
 
 import httpx2
 import pytest
@@ -48,6 +49,20 @@ def test_cancellation_ends_the_process_within_two_seconds(platform: Platform, st
     wait_until(lambda: has_ended(pid))
     assert time.monotonic() - began < CANCEL_S
     assert status_of(platform, task_id) == "cancelled"
+
+
+def test_tasks_are_listed(platform: Platform) -> None:
+    """A task is known by its strategy while it runs, and is listed after it has ended."""
+
+    def listed() -> dict[str, Any]:
+        items = platform.api.get("/api/tasks", params={"limit": 100}).json()["items"]
+        return next(item for item in items if item["task_id"] == task_id)
+
+    task_id = submit_backtest(platform, strategy="slow")
+    wait_until(lambda: listed()["status"] == "running")
+    assert (listed()["strategy"], listed()["timeframe"], listed()["finished_at"]) == ("slow", "1d", None)
+    platform.api.post(f"/api/backtests/{task_id}/cancel")
+    assert listed()["status"] == "cancelled"
 
 
 def test_loop_that_blocks_all_threads_is_not_ended(platform: Platform) -> None:

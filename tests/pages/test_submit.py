@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
+from markupsafe import escape
 from playwright.sync_api import expect
 
 from coin_api.app import create_app
@@ -18,7 +19,7 @@ from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from tests.api.conftest import client_of
-from tests.browser import requires_chromium
+from tests.browser import HOSTILE_TEXTS, axe_findings, requires_chromium
 from tests.fakes import FakeOrchestrator
 from tests.pages.served import served, watched_page
 
@@ -31,7 +32,6 @@ SPEC = {
     "timeframe": "1d",
     "fee_rate": 0.003,
 }
-HOSTILE = "</option><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
@@ -110,13 +110,14 @@ def test_request_of_a_legacy_result() -> None:
     assert request_of(document) == {"strategy": "volume_long_candle", "params": {}, "symbols": ["BTC_KRW"]}
 
 
-def test_hostile_text_is_data(app: TestClient) -> None:
-    """A description and a parameter of a preset appear escaped."""
-    body = {"name": "x", "strategy": "volume_long_candle", "description": HOSTILE}
+@pytest.mark.parametrize("hostile", HOSTILE_TEXTS)
+def test_hostile_text_is_data(app: TestClient, hostile: str) -> None:
+    """A description of a preset appears escaped, in the attribute that it ends in."""
+    body = {"name": "x", "strategy": "volume_long_candle", "description": hostile}
     assert app.post("/api/strategies/presets", json=body).status_code == 201
     text = app.get("/app/submit").text
-    assert "<script>alert" not in text
-    assert "<img src=x" not in text
+    assert f'title="{escape(hostile)}"' in text
+    assert hostile not in text or escape(hostile) == hostile
 
 
 @requires_chromium
@@ -156,6 +157,22 @@ def test_problems_are_shown_at_their_fields(url: str, orchestrator: FakeOrchestr
         expect(page.get_by_label("Fee rate")).to_be_focused()
         expect(page.get_by_label("Fee rate")).to_have_attribute("aria-invalid", "true")
     assert orchestrator.submitted == []
+
+
+@requires_chromium
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_form_is_accessible(url: str, language: str) -> None:
+    """Also with a problem that is shown, and with every section open; and on a phone nothing is cut off."""
+    with watched_page() as watched:
+        page = watched.page
+        page.set_viewport_size({"width": 390, "height": 800})
+        page.goto(f"{url}/app/submit?lang={language}")
+        for summary in page.locator("summary").all():
+            summary.click()
+        page.locator("[type=submit]").click()
+        expect(page.locator("#field-symbols-error")).to_be_visible()
+        assert axe_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 @requires_chromium

@@ -16,7 +16,7 @@ from coin_pipeline.results.publish import publish_task
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from tests.api.conftest import NO_DATABASE
-from tests.browser import requires_chromium
+from tests.browser import axe_findings, requires_chromium
 from tests.fakes import QUEUED, FakeOrchestrator
 from tests.fuzz.results import files_of
 from tests.pages.served import served, watched_page
@@ -98,7 +98,8 @@ def test_one_click_runs_a_point(url: str, task_id: str, data_root: Path, orchest
     row = document["top"][1]
     with watched_page() as watched:
         watched.page.goto(f"{url}/app/sweeps/{task_id}")
-        watched.page.get_by_role("button", name=f"Run point {row['point']} as a backtest").last.click()
+        assert axe_findings(watched.page) == []
+        watched.page.get_by_role("button", name=f"Run as a backtest: point {row['point']}").last.click()
         watched.page.wait_for_url("**/app/tasks/*")
         expect(watched.page.get_by_role("status")).to_contain_text("queued")
         assert watched.errors == []

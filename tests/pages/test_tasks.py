@@ -6,17 +6,16 @@ from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
+from markupsafe import escape
 from playwright.sync_api import expect
 
 from coin_api.app import create_app
 from coin_api.tasks import SweepPoints, Task
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import NO_DATABASE
-from tests.browser import requires_chromium
+from tests.browser import HOSTILE_TEXTS, axe_findings, requires_chromium
 from tests.fakes import QUEUED, FakeOrchestrator
 from tests.pages.served import served, watched_page
-
-HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.fixture
@@ -65,6 +64,16 @@ def test_task_is_cancelled_from_its_page(url: str, orchestrator: FakeOrchestrato
 
 
 @requires_chromium
+def test_pages_are_accessible(url: str, orchestrator: FakeOrchestrator) -> None:
+    """The list and the page of a task, with each status."""
+    tasks = [submitted(orchestrator, status=status) for status in ("queued", "running", "completed", "failed")]
+    with watched_page() as watched:
+        for path in ("", *(f"/{task.task_id}" for task in tasks)):
+            watched.page.goto(f"{url}/app/tasks{path}")
+            assert axe_findings(watched.page) == []
+
+
+@requires_chromium
 def test_list_follows_tasks(url: str, orchestrator: FakeOrchestrator) -> None:
     """New ones appear, progress is updated, and one is cancelled in the list."""
     first = submitted(orchestrator, status="running", progress=0.25)
@@ -91,12 +100,14 @@ def test_points_of_a_sweep_are_shown(client: TestClient, orchestrator: FakeOrche
     assert f'href="/app/sweeps/{task.task_id}"' in text
 
 
-def test_failure_is_explained(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+@pytest.mark.parametrize("hostile", HOSTILE_TEXTS)
+def test_failure_is_explained(client: TestClient, orchestrator: FakeOrchestrator, hostile: str) -> None:
     """The message is text, whatever a strategy raised."""
-    task = submitted(orchestrator, status="failed", error=HOSTILE)
-    text = client.get(f"/app/tasks/{task.task_id}").text
-    assert "&lt;script&gt;alert(1)" in text
-    assert HOSTILE not in text
+    task = submitted(orchestrator, status="failed", error=hostile, strategy=hostile)
+    for path in (f"/app/tasks/{task.task_id}", "/app/tasks"):
+        text = client.get(path).text
+        assert str(escape(hostile)) in text
+        assert hostile not in text or escape(hostile) == hostile
 
 
 @pytest.mark.parametrize("task_id", ["no-such-task", str(uuid.uuid4()), "%00", "..%2f..%2fx"])
