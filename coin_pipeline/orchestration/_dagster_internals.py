@@ -220,7 +220,10 @@ def order_run_config(first: "Sequence[str]") -> None:
         names = sorted(value, key=lambda name: (places.get(name, len(places)), name))
         return {name: ordered(value[name]) for name in names}
 
-    pipeline.dump_run_config_yaml = lambda config: dump_run_config_yaml(ordered(config), sort_keys=False)
+    def dump(config: "Mapping[str, Any]") -> str:
+        return dump_run_config_yaml(ordered(config), sort_keys=False)
+
+    pipeline.dump_run_config_yaml = dump  # type: ignore[assignment,attr-defined]  # imported there from its own module
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import coin_pipeline as cp
-from coin_pipeline.backtest.labels import format_figure
+from coin_pipeline.backtest.labels import FIGURES, format_figure
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
@@ -21,6 +22,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.stored_series import LoadedCandles
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.cli.views.backtest import SUMMARY_ROWS, summary_lines
 from coin_pipeline.defs.backtests.config import backtest_config_of
 from coin_pipeline.defs.build import build_defs
 from coin_pipeline.defs.failure_manifest import write_failure_manifest
@@ -30,6 +32,7 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import ResultNotFound, StorageFull, StorageUnavailable
 from coin_pipeline.orchestration.failures import PROCESS_DIED, failure_from_events
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
+from coin_pipeline.report.stored import read_report
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.results.index_entry import build_entry, version_of
 from coin_pipeline.results.publish import backtest_files
@@ -124,13 +127,18 @@ def test_the_index_describes_the_result_of_an_earlier_attempt(
     assert next(own_index.latest()) == entry
 
 
-def test_the_run_page_begins_with_a_picture_the_report_and_figures(finished: Any, data_root: Path) -> None:  # noqa: ANN401
-    """The last step's output carries the equity as an SVG, figures as the terminal has them, and the symbols."""
-    shown = next(
+def output_metadata(result: Any) -> Any:  # noqa: ANN401 -- of Dagster
+    """Return the metadata of the output of the last step."""
+    return next(
         event.event_specific_data.metadata
-        for event in finished.all_events
+        for event in result.all_events
         if event.step_key == "persist" and event.event_type_value == "STEP_OUTPUT"
     )
+
+
+def test_the_run_page_begins_with_a_picture_the_report_and_figures(finished: Any, data_root: Path) -> None:  # noqa: ANN401
+    """The last step's output carries the equity as an SVG, figures as the terminal has them, and the symbols."""
+    shown = output_metadata(finished)
     metrics = load_result(LocalStore(data_root), finished.run_id)["metrics"]
     assert list(shown)[:3] == ["equity", "report", "Total return"]
     assert shown["report"].value == f"http://127.0.0.1:8000/reports/{finished.run_id}"
@@ -140,6 +148,24 @@ def test_the_run_page_begins_with_a_picture_the_report_and_figures(finished: Any
     svg = base64.b64decode(picture.split("base64,")[1].rstrip(")")).decode()
     assert svg.startswith("<svg")
     assert len(picture) < 60_000
+
+
+def test_figures_are_the_same_wherever_they_are_shown(
+    finished: Any,  # noqa: ANN401 -- Dagster's result
+    candles: CandleCatalog,
+    data_root: Path,
+) -> None:
+    """The terminal, Dagster and the report have the values of the API under the same labels and in the same units."""
+    store = LocalStore(data_root)
+    document = load_result(store, finished.run_id)
+    terminal = " ".join(" ".join(summary_lines(document)).split())
+    report = " ".join(re.sub(r"<[^>]*>", " ", read_report(store, candles, finished.run_id).html).split())
+    dagster = output_metadata(finished)
+    for name in (name for row in SUMMARY_ROWS for name in row):
+        label, value = FIGURES[name].label, format_figure(name, document["metrics"][name])
+        assert f"{label} {value}" in terminal
+        assert dagster[label].value == value
+        assert re.search(rf"{label} \W*{re.escape(value.replace(' ', ''))}", report.replace(" %", "%")), label
 
 
 def test_a_run_has_tags_to_filter_by(finished: Any, instance: dg.DagsterInstance, data_root: Path) -> None:  # noqa: ANN401

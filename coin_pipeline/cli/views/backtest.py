@@ -11,7 +11,7 @@ from coin_pipeline.candles.timeframe import SEOUL, day_of
 from coin_pipeline.cli.views.console import MAX_LINES
 from coin_pipeline.results.legacy import finite_number, parse_count, parts_of
 
-_ROWS = (
+SUMMARY_ROWS = (
     ("total_return", "buy_and_hold"),
     ("cagr", "max_drawdown"),
     ("sharpe", "sortino"),
@@ -68,10 +68,10 @@ def _from_percent(value: object) -> float | None:
 
 def _figures(document: dict[str, Any]) -> list[str]:
     metrics, costs = document["metrics"], document["costs"]
-    shown = {name: format_figure(name, metrics[name]) for row in _ROWS for name in row}
+    shown = {name: format_figure(name, metrics[name]) for row in SUMMARY_ROWS for name in row}
     lines = [
         f"  {FIGURES[left].label:<14}{shown[left]:>12}   {FIGURES[right].label:<16}{shown[right]:>12}"
-        for left, right in _ROWS
+        for left, right in SUMMARY_ROWS
     ]
     legs = f"fee {100 * costs['fee_rate']:g} % and slippage {100 * costs['slippage_rate']:g} % on each leg"
     if document.get("spec", {}).get("tick_sizes", "none") != "none":
