@@ -87,7 +87,7 @@ def test_a_stored_result_fills_the_form_in(app: TestClient, data_root: Path) -> 
 
 @pytest.mark.parametrize("query", ["from=missing", "preset=missing"])
 def test_what_should_fill_the_form_in_is_missing(app: TestClient, query: str) -> None:
-    """The page says so."""
+    """The page states what is missing."""
     response = app.get(f"/app/submit?{query}")
     assert response.status_code == 404
     assert "missing" in response.text

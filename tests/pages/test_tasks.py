@@ -112,7 +112,7 @@ def test_failure_is_explained(client: TestClient, orchestrator: FakeOrchestrator
 
 @pytest.mark.parametrize("task_id", ["no-such-task", str(uuid.uuid4()), "%00", "..%2f..%2fx"])
 def test_unknown_task(client: TestClient, task_id: str) -> None:
-    """A page says that there is none."""
+    """The page states that there is none."""
     response = client.get(f"/app/tasks/{task_id}")
     assert response.status_code == 404
     assert "<h1>" in response.text
