@@ -8,11 +8,20 @@ from fastapi.responses import FileResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from coin_api.pages import candles, history, submit, sweeps, tasks, trading
+from coin_api.pages import candles, compare, history, results, submit, sweeps, tasks, trading
 from coin_api.pages.routing import page_router
 from coin_pipeline.report.assets import CHARTS_FOLDER, STYLE
 
-ROUTERS = (history.router, submit.router, tasks.router, sweeps.router, candles.router, trading.router)
+ROUTERS = (
+    history.router,
+    results.router,
+    compare.router,
+    submit.router,
+    tasks.router,
+    sweeps.router,
+    candles.router,
+    trading.router,
+)
 """Routers of the pages."""
 STATIC = Path(__file__).with_name("static")
 _frame, _rest = page_router(), page_router()

@@ -26,7 +26,12 @@ _GAPS_OF_ALL = 2_000
 
 def account_curve(tables: Tables) -> Curve:
     """Return the equity of the whole account; see `portfolio.account_of`."""
-    return account_of([curve_of(symbol, rows) for symbol, rows in unstack(tables["equity"])])
+    return account_of_equity(tables["equity"])
+
+
+def account_of_equity(equity: pa.Table) -> Curve:
+    """Return the equity of the whole account from the table of the equity, which has at least one row."""
+    return account_of([curve_of(symbol, rows) for symbol, rows in unstack(equity)])
 
 
 def analyse(document: Json, tables: Tables, account: Curve | None = None) -> Analysis:

@@ -11,7 +11,7 @@ from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.document import SCHEMA
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.portfolio import SHARED, Curve, curve_of
-from coin_pipeline.backtest.tables import TABLE_SCHEMAS, TIME_TYPE, TableName, Tables, stack
+from coin_pipeline.backtest.tables import TABLE_SCHEMAS, TIME_TYPE, Tables, stack
 from coin_pipeline.engine.account import drawdown
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.errors import NoReport, ObjectNotFound
@@ -84,15 +84,24 @@ def _stored_report(store: ObjectStore, run_id: str, document: Json) -> Report:
 
 def _read_tables(store: ObjectStore, run_id: str) -> Tables:
     """Return the tables that a report needs; the signals are empty, and large equity is that of the account only."""
+    with open_table(store, run_id, "trades") as table:
+        trades = pa.Table.from_batches(table.batches(), table.schema)
+    return {"signals": TABLE_SCHEMAS["signals"].empty_table(), "trades": trades, "equity": read_equity(store, run_id)}
 
-    def read(name: TableName) -> pa.Table:
-        with open_table(store, run_id, name) as table:
-            if name == "equity" and table.rows > MAX_EQUITY_ROWS:
-                return _account_only(table)
-            return pa.Table.from_batches(table.batches(), table.schema)
 
-    signals = TABLE_SCHEMAS["signals"].empty_table()
-    return {"signals": signals, "trades": read("trades"), "equity": read("equity")}
+def read_equity(store: ObjectStore, run_id: str) -> pa.Table:
+    """Return the equity of a result; of a large one that of the account only.
+
+    Raises:
+        InvalidRunId: `run_id` cannot be the ID of a run.
+        ResultNotFound: No complete result is stored under it.
+        TableNotStored: The result has no equity.
+        ObjectCorrupt: The document or the table is missing or does not match its digests.
+    """
+    with open_table(store, run_id, "equity") as table:
+        if table.rows > MAX_EQUITY_ROWS:
+            return _account_only(table)
+        return pa.Table.from_batches(table.batches(), table.schema)
 
 
 def _account_only(equity: ResultTable) -> pa.Table:

@@ -23,19 +23,19 @@ from coin_pipeline.sweeps.result import SweepResult, assemble, sweep_files
 from tests.platforms import BACKTEST
 
 
-def files_of(job: Job, task_id: str) -> ResultFiles:
-    """Return the files of a task's result."""
+def files_of(job: Job, task_id: str, **params: float) -> ResultFiles:
+    """Return the files of a task's result; a backtest may have other parameters."""
     if job == "sweep":
         swept = _sweep()
         return sweep_files(replace(swept, document={**swept.document, "run_id": task_id}))
-    result = _backtest()
+    result = _backtest(**params)
     return backtest_files(replace(result, document={**result.document, "run_id": task_id}))
 
 
 @cache
-def _backtest() -> BacktestResult:
+def _backtest(**params: float) -> BacktestResult:
     catalog, registry = CandleCatalog(load_settings().data_root), load_registry("")
-    spec = resolve(parse_request(BACKTEST), registry)
+    spec = resolve(parse_request({**BACKTEST, "params": {**BACKTEST.get("params", {}), **params}}), registry)
     return run_backtest(spec, catalog, registry, slices=find_candles(catalog, spec, "tasks"))
 
 

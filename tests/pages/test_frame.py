@@ -88,7 +88,7 @@ def test_an_unknown_page_is_a_page(app: TestClient) -> None:
 
 def test_an_invalid_query_names_its_field(app: TestClient) -> None:
     """With the same message as in the API."""
-    response = app.get("/app/history", params={"after": "x"})
+    response = app.get("/app/history", params={"after": "x", "min_sharpe": ""})
     assert response.status_code == 422
     assert "<code>cursor</code>" in response.text
 

@@ -1,0 +1,199 @@
+"""The pages of stored results: the list, one result, and the comparison of several."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from playwright.sync_api import expect
+
+from coin_api.app import create_app
+from coin_pipeline.results.index import ResultIndex
+from coin_pipeline.results.publish import publish_result
+from coin_pipeline.results.reindex import reindex
+from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.local import LocalStore
+from tests.api.conftest import client_of
+from tests.api.test_history import entry
+from tests.browser import requires_chromium
+from tests.conftest import store_candles
+from tests.fakes import FakeOrchestrator
+from tests.fuzz.results import files_of
+from tests.migration.legacy_platform import RESULTS
+from tests.pages.served import served, watched_page
+
+FIRST, SECOND, SWEEP = (f"{letter * 8}-1111-4111-8111-111111111111" for letter in "abc")
+LEGACY = [*RESULTS]
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def store(own_root: Path, index: ResultIndex) -> LocalStore:
+    """A store with two backtests, a sweep and the results of the legacy platform, all indexed."""
+    store_candles(own_root)
+    store = LocalStore(own_root)
+    publish_result(store, files_of("backtest", FIRST))
+    publish_result(store, files_of("backtest", SECOND, volume_window=9))
+    publish_result(store, files_of("sweep", SWEEP))
+    for run_id, document in RESULTS.items():
+        store.put(f"results/{run_id}.json", json.dumps({**document, "run_id": run_id}).encode())
+    reindex(store, index)
+    return store
+
+
+@pytest.fixture
+def app(store: LocalStore, index_url: str, orchestrator: FakeOrchestrator) -> Iterator[TestClient]:
+    """A client of the application."""
+    assert store
+    with client_of(orchestrator, database=index_url) as client:
+        yield client
+
+
+def listed(app: TestClient, **query: object) -> list[str]:
+    """Return the texts of the links to results, in order."""
+    text = app.get("/app/history", params={name: str(value) for name, value in query.items()}).text
+    return [part.partition("</code>")[0] for part in text.split("<code>")[1:]]
+
+
+def test_the_list_has_the_figures_of_a_result(app: TestClient) -> None:
+    """Its parameters, and links to the page of a backtest and of a sweep."""
+    text = app.get("/app/history").text
+    assert f'href="/app/results/{FIRST}"' in text
+    assert f'href="/app/sweeps/{SWEEP}"' in text
+    assert "volume_window=9" in text
+
+
+def test_the_list_is_filtered_by_a_form_with_empty_fields(app: TestClient) -> None:
+    """A browser sends every field of the form."""
+    assert listed(app, params="volume_window=9", min_return="", kind="", date_from="") == [SECOND[:8]]
+    assert listed(app, kind="sweep", strategy="") == [SWEEP[:8]]
+
+
+def test_returns_are_filtered_in_percent(index: ResultIndex, index_url: str, orchestrator: FakeOrchestrator) -> None:
+    """As the page shows them."""
+    index.add([entry("low", total_return=0.1), entry("high", total_return=0.3)])
+    with client_of(orchestrator, database=index_url) as client:
+        assert listed(client, min_return=20) == ["high"]
+
+
+def test_the_order_is_chosen_by_the_heading_of_a_column(
+    index: ResultIndex, index_url: str, orchestrator: FakeOrchestrator
+) -> None:
+    """Descending first, then ascending; screen readers are told which."""
+    index.add([entry("one", 2, sharpe=1.0), entry("two", 1, sharpe=2.0), entry("none", 3, sharpe=None)])
+    with client_of(orchestrator, database=index_url) as client:
+        assert listed(client, sort="sharpe") == ["two", "one", "none"]
+        assert listed(client, sort="sharpe", ascending="true") == ["one", "two", "none"]
+        text = client.get("/app/history?sort=sharpe").text
+    assert 'aria-sort="descending"><a rel="sort" href="/app/history?sort=sharpe&amp;ascending=true">' in text
+
+
+def test_pages_of_either_order_lead_through_the_whole_list(
+    index: ResultIndex, index_url: str, orchestrator: FakeOrchestrator
+) -> None:
+    """No result is missed or repeated."""
+    index.add([entry(f"r{number:03}", number, sharpe=number) for number in range(120)])
+    with client_of(orchestrator, database=index_url) as client:
+        for address in ("/app/history", "/app/history?sort=sharpe"):
+            seen: list[str] = []
+            following: str | None = address
+            while following:
+                text = client.get(following).text
+                seen += [part.partition("</code>")[0] for part in text.split("<code>")[1:]]
+                _, found, rest = text.partition('<a rel="next" href="')
+                following = rest.partition('"')[0].replace("&amp;", "&") if found else None
+            assert seen == [f"r{number:03}" for number in reversed(range(120))]
+
+
+def test_a_result_shows_its_figures_and_leads_on(app: TestClient) -> None:
+    """To the report, the form, Dagster and the downloads."""
+    text = app.get(f"/app/results/{FIRST}").text
+    for target in (f"/reports/{FIRST}", f"/app/submit?from={FIRST}", f"/runs/{FIRST}", f"/{FIRST}/trades?format=csv"):
+        assert f'{target}"' in text
+    assert f"coin replay {FIRST}" in text
+    assert "Total return" in text
+    assert "<svg" in text
+
+
+def test_every_link_of_a_result_to_the_api_works(app: TestClient) -> None:
+    """The downloads exist."""
+    text = app.get(f"/app/results/{FIRST}").text
+    targets = [part.partition('"')[0].replace("&amp;", "&") for part in text.split('href="')[1:]]
+    downloads = [target for target in targets if target.startswith("/api/")]
+    assert len(downloads) == 8
+    assert {app.get(target).status_code for target in downloads} == {200}
+
+
+@pytest.mark.parametrize("run_id", LEGACY)
+def test_a_legacy_result_has_a_page(app: TestClient, run_id: str) -> None:
+    """With what it has."""
+    response = app.get(f"/app/results/{run_id}")
+    assert response.status_code == 200
+    assert "volume_zone_breakout" in response.text
+
+
+def test_a_sweep_has_a_page_of_its_own(app: TestClient) -> None:
+    """Its address among the results leads there."""
+    response = app.get(f"/app/results/{SWEEP}", follow_redirects=False)
+    assert (response.status_code, response.headers["Location"]) == (307, f"/app/sweeps/{SWEEP}")
+
+
+def test_a_missing_result_has_a_page(app: TestClient) -> None:
+    """With the status of the API."""
+    response = app.get("/app/results/dddddddd-1111-4111-8111-111111111111", headers={"Accept-Language": "ko"})
+    assert (response.status_code, response.headers["Content-Language"]) == (404, "ko")
+
+
+def test_a_comparison_says_which_inputs_differ(app: TestClient) -> None:
+    """One parameter; candles, code and versions are the same."""
+    text = app.get("/app/compare", params={"run": [FIRST, SECOND]}).text
+    inputs = text.partition('<table id="inputs">')[2]
+    kinds = [part.partition("</td>")[0].rpartition(">")[2] for part in inputs.split('<tr class="kind">')[1:]]
+    assert kinds == ["different", "the same", "the same", "the same"]
+    assert inputs.count("<code>params.volume_window</code>") == inputs.count("<code>") == 1
+
+
+def test_inputs_of_legacy_results_are_unknown(app: TestClient) -> None:
+    """Their documents do not state them."""
+    text = app.get("/app/compare", params={"run": [FIRST, LEGACY[0]]}).text
+    assert text.count(">unknown</td>") == 4
+    assert "no equity is stored" in text
+
+
+@pytest.mark.parametrize("runs", [[], [FIRST, FIRST], [f"r{number}" for number in range(6)]])
+def test_a_comparison_takes_two_to_five_results(app: TestClient, runs: list[str]) -> None:
+    """The page says so otherwise."""
+    response = app.get("/app/compare", params={"run": runs})
+    assert response.status_code == 422
+    assert "choose 2 to 5" in response.text
+
+
+@requires_chromium
+def test_results_are_filtered_opened_and_compared_in_a_browser(
+    store: LocalStore, index: ResultIndex, index_url: str, orchestrator: FakeOrchestrator
+) -> None:
+    """Hostile names and parameters are shown as text; nothing fails in the console or is requested elsewhere."""
+    hostile = {"run_id": "hostile", "strategy": HOSTILE, "params": {HOSTILE: HOSTILE}}
+    store.put("results/hostile.json", json.dumps({**RESULTS[LEGACY[0]], **hostile}).encode())
+    reindex(store, index)
+    app = create_app(load_settings(), lambda _: orchestrator, find_database=lambda _: index_url)
+    with served(app) as url, watched_page() as watched:
+        page = watched.page
+        page.on("dialog", lambda dialog: watched.errors.append(dialog.message))
+        page.goto(f"{url}/app/history")
+        expect(page.get_by_text(HOSTILE, exact=True)).to_be_visible()
+        for run_id in (FIRST, SECOND):
+            page.get_by_label(f"Compare {run_id[:8]}").check()
+        page.get_by_role("button", name="Compare").click()
+        expect(page.locator("#comparison canvas").first).to_be_visible()
+        expect(page.locator(".legend output").nth(1)).not_to_be_empty()
+        page.locator("#comparison").press("+")
+        page.get_by_role("link", name=FIRST[:8]).first.click()
+        expect(page.locator(".picture svg")).to_be_visible()
+        page.goto(f"{url}/app/compare?run={FIRST}&run=hostile")
+        expect(page.get_by_text(f"{HOSTILE}={HOSTILE}")).to_be_visible()
+        page.goto(f"{url}/app/results/hostile")
+        expect(page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    assert watched.errors == []
+    assert watched.hosts == {url.removeprefix("http://")}
