@@ -119,3 +119,21 @@ class Busy(Strategy[StrategyParams]):
             spin(10**13)
         return Signals(entries=bars.close > bars.open, hold=1)
 """
+
+HOSTILE_STRATEGY = '''
+from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
+
+class Params(StrategyParams):
+    """Parameters whose texts are markup."""
+    every: int = Field(3, ge=2, description="</script><img src=x onerror=alert(1)>")
+    label: str = Field("'><svg onload=alert(1)>", description="<script>alert(1)</script>")
+
+class Hostile(Strategy[Params]):
+    """<img src=x onerror=alert(1)><script>alert(1)</script> & "quotes" </title>."""
+    name = "hostile"
+    Params = Params
+
+    def signals(self, bars: Bars, params: Params) -> Signals:
+        return Signals(entries=bars.time // 10**9 % params.every == 0, hold=1)
+'''
+"""Its texts are code wherever a page does not escape them."""

@@ -56,6 +56,7 @@ SHARED_PLATFORM = tuple(
         "browser_origins",
         "doctor",
         "candles",
+        "app",
         "outages",
     )
 )

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import MEMORY_HUNGRY_STRATEGY, SLOW_STRATEGY, SPINNING_STRATEGY, STEADY_STRATEGY, TALKATIVE_STRATEGY
+from tests.builders import (
+    HOSTILE_STRATEGY,
+    MEMORY_HUNGRY_STRATEGY,
+    SLOW_STRATEGY,
+    SPINNING_STRATEGY,
+    STEADY_STRATEGY,
+    TALKATIVE_STRATEGY,
+)
 from tests.conftest import store_candles
 from tests.platforms import Platform, free_ports, start_platform, stop_platform
 from tests.postgres_server import outside_postgres, system_programs
@@ -21,6 +28,7 @@ STRATEGIES = {
     "greedy": MEMORY_HUNGRY_STRATEGY,
     "busy": SPINNING_STRATEGY,
     "talkative": TALKATIVE_STRATEGY,
+    "hostile": HOSTILE_STRATEGY,
 }
 """Strategy files of the shared platform."""
 embedded_server = pytest.mark.skipif(DATABASE != "embedded", reason="stops or inspects the embedded server")

@@ -1,0 +1,121 @@
+"""The way from the form to the report in a browser: submit, watch, read, zoom and cancel, without a terminal."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import axe_findings, requires_chromium
+from tests.pages.served import Watched, watched_page
+from tests.platforms import Platform
+
+pytestmark = requires_chromium
+TIMEOUT_MS = 60_000
+"""A run waits for others on a busy machine."""
+
+
+@pytest.fixture
+def browser(platform: Platform) -> Iterator[Watched]:
+    """A page of the app; it requests nothing from other hosts, and its console stays without errors."""
+    with watched_page() as watched:
+        watched.page.set_default_timeout(TIMEOUT_MS)
+        dialogs: list[str] = []
+        watched.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        yield watched
+        assert dialogs == []
+        assert watched.errors == []
+        assert watched.hosts <= {urlsplit(address(platform)).netloc, ""}
+
+
+def address(platform: Platform) -> str:
+    """Return the URL of the API."""
+    return str(platform.api.base_url).rstrip("/")
+
+
+def fill_form(page: Page, platform: Platform, strategy: str) -> None:
+    """Fill the form in for a year of AAA_KRW."""
+    page.goto(f"{address(platform)}/app/submit")
+    page.get_by_label("Strategy").select_option(strategy)
+    page.locator('[name="symbols"][value="AAA_KRW"]').check()
+    page.locator('[name="start_date"]').fill("2024-01-01")
+    page.locator('[name="end_date"]').fill("2024-12-31")
+
+
+def submit_form(page: Page, platform: Platform, strategy: str) -> str:
+    """Submit the form; return the id of the task, whose page the browser shows."""
+    fill_form(page, platform, strategy)
+    page.locator('#submit [type="submit"]').click()
+    page.wait_for_url("**/app/tasks/*")
+    return urlsplit(page.url).path.rpartition("/")[2]
+
+
+def test_from_the_form_to_the_report(platform: Platform, browser: Watched) -> None:
+    """The page of the task follows the run until it links to the result; the charts of its report can be zoomed."""
+    page = browser.page
+    task_id = submit_form(page, platform, "volume_zone_breakout")
+    expect(page.locator("#result")).to_be_visible(timeout=TIMEOUT_MS)
+    page.goto(f"{address(platform)}/reports/{task_id}")
+    everything = page.locator("#price-note").text_content() or ""
+    page.hover("#account-chart", position={"x": 500, "y": 100})
+    for _ in range(4):
+        page.mouse.wheel(0, -400)
+    expect(page.locator("#price-note")).not_to_have_text(everything)
+    assert axe_findings(page) == []
+
+
+def test_what_the_api_rejects_is_shown_next_to_its_field(platform: Platform, browser: Watched) -> None:
+    """The form is still filled in; nothing was submitted."""
+    page = browser.page
+    fill_form(page, platform, "steady")
+    page.locator('[name="params.every"]:enabled').fill("1")
+    page.locator('#submit [type="submit"]').click()
+    expect(page.locator('[name="params.every"]:enabled')).to_have_attribute("aria-invalid", "true")
+    assert urlsplit(page.url).path == "/app/submit"
+    browser.errors.clear()  # Chromium reports every response of 422
+
+
+def test_a_running_backtest_is_cancelled(platform: Platform, browser: Watched) -> None:
+    """Its page then states that it was cancelled, and so does the page of its report."""
+    page = browser.page
+    task_id = submit_form(page, platform, "slow")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#task")).to_have_attribute("data-status", "cancelled", timeout=TIMEOUT_MS)
+    page.goto(f"{address(platform)}/reports/{task_id}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The backtest was cancelled")
+    browser.errors.clear()  # Chromium reports every response of 404
+
+
+def test_texts_of_a_strategy_are_inert(platform: Platform, browser: Watched) -> None:
+    """Its description and parameters are markup; every page shows them as text."""
+    page = browser.page
+    task_id = submit_form(page, platform, "hostile")
+    expect(page.locator("#result")).to_be_visible(timeout=TIMEOUT_MS)
+    for path in ("app/history", f"app/tasks/{task_id}", f"reports/{task_id}", f"app/submit?from={task_id}"):
+        page.goto(f"{address(platform)}/{path}")
+        expect(page.locator("h1")).to_be_visible()
+        assert page.locator('img[src="x"], svg[onload]').count() == 0
+
+
+@pytest.mark.parametrize("path", ["history", "submit", "tasks", "candles", "candles/AAA_KRW/1d", "positions"])
+def test_pages_are_accessible(platform: Platform, browser: Watched, path: str) -> None:
+    """Nothing serious is found by axe, in Korean and in the dark; nothing is wider than a phone."""
+    page = browser.page
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{address(platform)}/app/{path}?lang=ko")
+    assert axe_findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize(
+    ("run_id", "heading"),
+    [("a b", "This is not the id of a result"), ("unknown-run", "There is no result with this id")],
+)
+def test_a_result_that_does_not_exist_has_its_page(
+    platform: Platform, browser: Watched, run_id: str, heading: str
+) -> None:
+    """In place of its report."""
+    browser.page.goto(f"{address(platform)}/reports/{run_id}")
+    expect(browser.page.get_by_role("heading", level=1)).to_have_text(heading)
+    browser.errors.clear()
