@@ -149,7 +149,7 @@ def test_large_reports_stay_small(bars: int, trades: int, symbols: int) -> None:
 
 
 def test_policy_allows_exactly_the_scripts_and_styles_of_the_page() -> None:
-    """Each is allowed by its hash, and the policy is that which the API sends."""
+    """Each is allowed by its hash, and the policy is the one that the API sends."""
     html = rendered()
     page, policy = Page(html), content_security_policy()
     assert f'content="{policy}"'.replace("'", "&#39;") in html
