@@ -36,7 +36,8 @@ class WarmBars:
         if not self.start:
             return signals
         exits = None if signals.exits is None else signals.exits[self.start :]
-        return Signals(signals.entries[self.start :], exits, signals.hold)
+        lines = {label: values[self.start :] for label, values in signals.plot.items()}
+        return Signals(signals.entries[self.start :], exits, signals.hold, lines)
 
 
 _FIRST_LOAD = 256

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.backtest import document, portfolio, symbol_result
 from coin_pipeline.backtest.candle_source import CandleSource, raise_if_missing
 from coin_pipeline.backtest.fingerprint import backtest_fingerprint, candles_digest, code_digest
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.indicators import stack_lines
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, Times
 from coin_pipeline.backtest.symbol_output import SymbolOutput
 from coin_pipeline.backtest.tables import Tables
@@ -54,6 +56,7 @@ class BacktestResult:
         document: The result document, schema 1.2.0.
         tables: Every signal and trade, and the equity per bar; see `tables.TABLE_SCHEMAS`.
         times: Start and end of the run, UTC.
+        indicators: Lines that the strategy plots; see `indicators.stack_lines`.
     """
 
     spec: BacktestSpec
@@ -61,6 +64,7 @@ class BacktestResult:
     document: Json
     tables: Tables
     times: Times
+    indicators: pa.Table | None = None
 
 
 def run_backtest(
@@ -167,7 +171,8 @@ def simulate_symbol(
     }
     if spec.shared:
         facts["execution_time"] = time.perf_counter() - start
-        return SymbolOutput.from_samples(simulation.samples, {**inputs, "facts": facts})
+        output = SymbolOutput.from_samples(simulation.samples, {**inputs, "facts": facts})
+        return output.with_lines(signals.plot)
     if not is_representable(simulation.equity):
         if spec.fill is Fill.NEXT_OPEN:
             raise EquityOverflow(candle_slice.symbol, MAX_EQUITY)
@@ -176,7 +181,7 @@ def simulate_symbol(
     spent = symbol_result.money_spent(simulation.trades, spec)
     result = symbol_result.symbol_result(candle_slice.symbol, bars, simulation, spec, spent)
     facts["execution_time"] = time.perf_counter() - start
-    return SymbolOutput.from_result(result, {**inputs, "facts": facts})
+    return SymbolOutput.from_result(result, {**inputs, "facts": facts}).with_lines(signals.plot)
 
 
 def assemble_result(
@@ -238,7 +243,8 @@ def assemble_result(
         environment=environment,
         times=times,
     )
-    return BacktestResult(spec, shelf, body, tables, times)
+    lines = [(symbol, by_symbol[symbol].tables["indicators"]) for symbol in spec.symbols]
+    return BacktestResult(spec, shelf, body, tables, times, stack_lines(lines))
 
 
 def read_candles(candles: CandleSource, candle_slice: CandleSlice) -> Bars:

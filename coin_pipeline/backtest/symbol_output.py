@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields
 import pyarrow as pa
 
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.indicators import Lines, lines_table
 from coin_pipeline.backtest.symbol_result import SymbolResult
+from coin_pipeline.backtest.tables import TABLE_NAMES
 from coin_pipeline.engine.outcomes import Samples
 
 _FACTS = "facts"
@@ -19,7 +21,7 @@ class SymbolOutput:
 
     Attributes:
         facts: Inputs, checks and figures; its size does not depend on the number of candles, signals and trades.
-        tables: The tables of a `SymbolResult`, or `samples` if the symbol's account is a shared one.
+        tables: The tables of a `SymbolResult`, or `samples` if the symbol's account is a shared one; and `indicators`.
     """
 
     facts: Json
@@ -41,7 +43,11 @@ class SymbolOutput:
     @property
     def result(self) -> SymbolResult:
         """The symbol's result, if it has an account of its own."""
-        return SymbolResult(self.facts["symbol"], **self.tables)
+        return SymbolResult(self.facts["symbol"], *(self.tables[name] for name in TABLE_NAMES))
+
+    def with_lines(self, lines: Lines) -> "SymbolOutput":
+        """Return the output with the lines that the strategy plots."""
+        return SymbolOutput(self.facts, {**self.tables, "indicators": lines_table(lines)})
 
     @property
     def samples(self) -> Samples:

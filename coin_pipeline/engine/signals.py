@@ -1,11 +1,16 @@
 """Entry and exit decisions of a strategy."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.engine.bars import Bools, read_only
+from coin_pipeline.engine.bars import Bools, Floats, read_only
+
+MAX_LINES, MAX_LABEL = 16, 64
+"""Lines of a plot, and characters of the label of each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,10 +25,13 @@ class Signals:
         entries: True where a position should be opened, bool, shape (n,), read-only.
         exits: True where an open position should be closed, bool, shape (n,), read-only.
         hold: Bars from the entry fill to the exit fill, at least 1.
+        plot: Lines that the chart of a report shows, by label, float64, shape (n,) each, read-only; NaN where there is
+            no value. They have no effect on any decision or figure.
 
     Raises:
-        TypeError: entries or exits are not boolean, or hold is not an integer.
-        ValueError: entries or exits are not one-dimensional, their lengths differ, or hold is below 1.
+        TypeError: entries or exits are not boolean, hold is not an integer, or a line is not numeric.
+        ValueError: entries or exits are not one-dimensional, lengths differ, hold is below 1, there are too many lines,
+            or a label is not 1 to 64 printable characters.
 
     Example:
         >>> import numpy as np
@@ -36,6 +44,7 @@ class Signals:
     entries: Bools
     exits: Bools | None = None
     hold: int | None = None
+    plot: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", _booleans("entries", self.entries))
@@ -45,6 +54,8 @@ class Signals:
                 raise ValueError(f"exits has {len(self.exits)} bars, entries has {len(self.entries)}")
         if self.hold is not None:
             _check_hold(self.hold)
+        if self.plot:
+            object.__setattr__(self, "plot", _lines(self.plot, len(self.entries)))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -57,6 +68,23 @@ def _booleans(name: str, column: npt.ArrayLike) -> Bools:
     if np.ndim(column) != 1:
         raise ValueError(f"{name} must be one-dimensional, not {np.ndim(column)}-dimensional")
     return read_only(array)
+
+
+def _lines(plot: Mapping[str, npt.ArrayLike], n: int) -> Mapping[str, Floats]:
+    """Return the lines of a plot as read-only float64 arrays."""
+    if len(plot) > MAX_LINES:
+        raise ValueError(f"plot has {len(plot)} lines; at most {MAX_LINES} are shown")
+    lines: dict[str, Floats] = {}
+    for label, values in plot.items():
+        if not (isinstance(label, str) and 0 < len(label) <= MAX_LABEL and label.isprintable()):
+            raise ValueError(f"the label of a line must be 1 to {MAX_LABEL} printable characters, not {label!r}")
+        array = np.ascontiguousarray(values)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"plot[{label!r}] must be an array of numbers, not {array.dtype}")
+        if array.shape != (n,):
+            raise ValueError(f"plot[{label!r}] has the shape {array.shape}, entries has {n} bars")
+        lines[label] = read_only(array.astype(np.float64))
+    return MappingProxyType(lines)
 
 
 def _check_hold(hold: int) -> None:

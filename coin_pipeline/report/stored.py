@@ -21,7 +21,7 @@ from coin_pipeline.report.backtest_page import content_security_policy, render_b
 from coin_pipeline.report.chart import NO_INPUTS, ChartInputs
 from coin_pipeline.report.data import report_data
 from coin_pipeline.results.store import load_result, report_key, stored_document
-from coin_pipeline.results.tables import ResultTable, open_table
+from coin_pipeline.results.tables import ResultTable, open_table, read_indicators
 from coin_pipeline.storage.base import ObjectStore
 
 MAX_EQUITY_ROWS = 2_000_000
@@ -57,7 +57,8 @@ def read_report(store: ObjectStore, candles: CandleSource, run_id: str, language
     document = load_result(store, run_id)
     if document.get("version") != SCHEMA:
         return _stored_report(store, run_id, document)
-    html = render_report(document, _read_tables(store, run_id), ChartInputs(candles, language=language))
+    inputs = ChartInputs(candles, read_indicators(store, run_id), language)
+    html = render_report(document, _read_tables(store, run_id), inputs)
     return Report(html, content_security_policy())
 
 

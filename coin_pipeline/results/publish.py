@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from coin_pipeline.backtest.formatting import Json, iso_microseconds
+from coin_pipeline.backtest.indicators import FILE
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import ResultArea, Times
-from coin_pipeline.backtest.tables import encode_tables
+from coin_pipeline.backtest.tables import encode_tables, to_parquet
 from coin_pipeline.errors import ObjectExists, StorageFailed
 from coin_pipeline.results.index_entry import build_entry
 from coin_pipeline.results.reuse import record_fingerprint, reuse_key_of
@@ -130,6 +131,8 @@ def backtest_files(result: BacktestResult) -> ResultFiles:
     """Return the files of a finished backtest."""
     document, fingerprint = result.document, reuse_key_of(result.document)
     files = encode_tables(result.tables)
+    if result.indicators is not None:
+        files[FILE] = to_parquet(result.indicators)
     if result.shelf == "results":
         return ResultFiles("results", document, files, fingerprint_sha256=fingerprint)
     files["result.json"] = to_bytes(document)

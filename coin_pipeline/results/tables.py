@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.indicators import FILE, read_lines
 from coin_pipeline.backtest.portfolio import SHARED
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.backtest.tables import (
@@ -25,12 +26,14 @@ from coin_pipeline.backtest.tables import (
     Tables,
     content_digest,
 )
-from coin_pipeline.errors import ObjectCorrupt, ObjectNotFound, TableNotStored
+from coin_pipeline.engine.bars import Floats
+from coin_pipeline.errors import ObjectCorrupt, ObjectNotFound, ResultNotFound, TableNotStored
 from coin_pipeline.results import legacy
 from coin_pipeline.results.store import (
     file_key,
     load_result,
     read_manifest,
+    read_task_file,
     result_key,
     stored_document,
 )
@@ -97,7 +100,7 @@ def is_table(key: str) -> bool:
     (True, False)
     """
     _, _, name = key.rpartition("/")
-    return name in {f"{table}.parquet" for table in TABLE_NAMES}
+    return name in {FILE, *(f"{table}.parquet" for table in TABLE_NAMES)}
 
 
 def remove_unpublished(store: ObjectStore, run_id: str) -> None:
@@ -105,6 +108,7 @@ def remove_unpublished(store: ObjectStore, run_id: str) -> None:
     if not store.exists(result_key("results", run_id)):
         for name in TABLE_NAMES:
             store.delete(table_key("results", run_id, name))
+        store.delete(file_key("results", run_id, FILE))
 
 
 @contextmanager
@@ -133,6 +137,24 @@ def open_table(store: ObjectStore, run_id: str, name: TableName) -> Iterator[Res
             yield table
     else:
         yield _document_table(document, run_id, name)
+
+
+def read_indicators(store: ObjectStore, run_id: str) -> dict[str, dict[str, Floats]]:
+    """Return the lines that the strategy of a finished run plots, by symbol and label; empty if there are none.
+
+    Raises:
+        ObjectCorrupt: They are damaged.
+    """
+    area = stored_document(store, run_id).shelf
+    key = file_key(area, run_id, FILE)
+    try:
+        data = read_task_file(store, run_id, FILE) if area == "tasks" else store.get(key)
+    except (ObjectNotFound, ResultNotFound):
+        return {}
+    try:
+        return read_lines(pq.read_table(pa.BufferReader(data)))
+    except (*_UNREADABLE, KeyError) as error:
+        raise ObjectCorrupt(key, f"it is not a table of indicators ({error})") from None
 
 
 def read_tables(store: ObjectStore, run_id: str) -> Tables:

@@ -93,7 +93,8 @@ class IsolatedCalls:
 
 def _copy(signals: Signals) -> Signals:
     """Copy signals: a strategy may return an array that its next call overwrites."""
-    return Signals(signals.entries.copy(), None if signals.exits is None else signals.exits.copy(), signals.hold)
+    exits = None if signals.exits is None else signals.exits.copy()
+    return Signals(signals.entries.copy(), exits, signals.hold, signals.plot)
 
 
 def _require_unchanged(strategy: Strategy[Any], bars: Bars, symbol: str, before: dict[str, bytes]) -> None:
