@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
@@ -29,9 +29,9 @@ _frame, _rest = page_router(), page_router()
 
 @_frame.get("")
 @_frame.get("/")
-async def start() -> RedirectResponse:
-    """Redirect to the first page."""
-    return RedirectResponse("/app/history")
+async def start(request: Request) -> RedirectResponse:
+    """Redirect to the first page, with the language of the address."""
+    return RedirectResponse(str(request.url.replace(scheme="", netloc="", path="/app/history")))
 
 
 @_frame.get("/static/style.css")

@@ -40,6 +40,11 @@ def test_language_is_that_of_the_address_then_the_cookie_then_the_browser(app: T
     assert [language("/app/history"), language("/app/history?lang=en"), language("/app/history")] == ["ko", "en", "en"]
 
 
+def test_the_start_of_the_app_takes_a_language(app: TestClient) -> None:
+    """A link to the app in Korean opens the list in Korean."""
+    assert app.get("/app?lang=ko").headers["Content-Language"] == "ko"
+
+
 def test_a_page_in_korean_says_so(app: TestClient) -> None:
     """Screen readers and search engines read it from the root element."""
     text = app.get("/app/history?lang=ko").text
