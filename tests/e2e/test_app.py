@@ -1,14 +1,14 @@
-"""The way from the form to the report in a browser: submit, watch, read, zoom and cancel, without a terminal."""
+"""The whole way in a browser: submit, watch, read the report, zoom, cancel and compare, without a terminal."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser import axe_findings, requires_chromium
 from tests.pages.served import Watched, watched_page
-from tests.platforms import Platform
+from tests.platforms import Platform, follow_backtest, submit_backtest
 
 pytestmark = requires_chromium
 TIMEOUT_MS = 60_000
@@ -21,7 +21,12 @@ def browser(platform: Platform) -> Iterator[Watched]:
     with watched_page() as watched:
         watched.page.set_default_timeout(TIMEOUT_MS)
         dialogs: list[str] = []
-        watched.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+        def refuse(dialog: Dialog) -> None:
+            dialogs.append(dialog.message)
+            dialog.dismiss()
+
+        watched.page.on("dialog", refuse)
         yield watched
         assert dialogs == []
         assert watched.errors == []
@@ -54,8 +59,11 @@ def test_from_the_form_to_the_report(platform: Platform, browser: Watched) -> No
     """The page of the task follows the run until it links to the result; the charts of its report can be zoomed."""
     page = browser.page
     task_id = submit_form(page, platform, "volume_zone_breakout")
-    expect(page.locator("#result")).to_be_visible(timeout=TIMEOUT_MS)
-    page.goto(f"{address(platform)}/reports/{task_id}")
+    page.locator("#result").click()
+    page.wait_for_url(f"**/app/results/{task_id}")
+    assert axe_findings(page) == []
+    page.locator(f'a[href^="/reports/{task_id}"]').first.click()
+    page.wait_for_url(f"**/reports/{task_id}*")
     everything = page.locator("#price-note").text_content() or ""
     page.hover("#account-chart", position={"x": 500, "y": 100})
     for _ in range(4):
@@ -84,6 +92,22 @@ def test_a_running_backtest_is_cancelled(platform: Platform, browser: Watched) -
     page.goto(f"{address(platform)}/reports/{task_id}")
     expect(page.get_by_role("heading", level=1)).to_have_text("The backtest was cancelled")
     browser.errors.clear()  # Chromium reports every response of 404
+
+
+def test_two_results_are_compared(platform: Platform, browser: Watched) -> None:
+    """They are chosen in the list; the table of differences names the parameter that differs."""
+    runs = [submit_backtest(platform, strategy="steady", params={"every": every}) for every in (2, 3)]
+    for run_id in runs:
+        follow_backtest(platform.api, run_id)
+    page = browser.page
+    page.goto(f"{address(platform)}/app/history?strategy=steady")
+    for run_id in runs:
+        page.locator(f'input[type="checkbox"][value="{run_id}"]').check()
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/app/compare*")
+    expect(page.locator("#comparison canvas").first).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="every").first).to_contain_text("3")
+    assert axe_findings(page) == []
 
 
 def test_texts_of_a_strategy_are_inert(platform: Platform, browser: Watched) -> None:
