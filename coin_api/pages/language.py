@@ -23,7 +23,7 @@ def language_of(request: Request) -> Language:
 
 
 def chosen_language(request: Request) -> Language | None:
-    """Return the language in the address of a request; None if it has none of ours."""
+    """Return the language in the address of a request; None if it names neither English nor Korean."""
     return _known(request.query_params.get(QUERY))
 
 

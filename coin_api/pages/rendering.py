@@ -22,7 +22,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'self'"
 )
-"""Content security policy of the pages: scripts and styles are files of ours, and nothing comes from elsewhere."""
+"""Content security policy of the pages: scripts and styles are our own files, no other origin is used."""
 _COOKIE_AGE_S = 365 * 24 * 3600
 
 

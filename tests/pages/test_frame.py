@@ -25,7 +25,7 @@ def app(index: ResultIndex, index_url: str, orchestrator: FakeOrchestrator) -> I
 
 
 def test_the_app_starts_with_the_results(app: TestClient) -> None:
-    """/app leads to the list of results, which says that there are none."""
+    """/app leads to the list of results, which states that there are none."""
     response = app.get("/app")
     assert (response.status_code, response.url.path) == (200, "/app/history")
     assert "There are no results yet." in response.text
@@ -45,7 +45,7 @@ def test_the_start_of_the_app_takes_a_language(app: TestClient) -> None:
     assert app.get("/app?lang=ko").headers["Content-Language"] == "ko"
 
 
-def test_a_page_in_korean_says_so(app: TestClient) -> None:
+def test_a_page_in_korean_declares_its_language(app: TestClient) -> None:
     """Screen readers and search engines read it from the root element."""
     text = app.get("/app/history?lang=ko").text
     assert '<html lang="ko">' in text
@@ -99,7 +99,7 @@ def test_an_invalid_query_names_its_field(app: TestClient) -> None:
 
 
 def test_a_database_that_is_down_has_a_page(client: TestClient) -> None:
-    """It says when to try again."""
+    """It states when to try again."""
     response = client.get("/app/history")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert "A required service is not available" in response.text

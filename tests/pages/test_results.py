@@ -80,7 +80,7 @@ def test_returns_are_filtered_in_percent(index: ResultIndex, index_url: str, orc
 def test_the_order_is_chosen_by_the_heading_of_a_column(
     index: ResultIndex, index_url: str, orchestrator: FakeOrchestrator
 ) -> None:
-    """Descending first, then ascending; screen readers are told which."""
+    """Descending first, then ascending; `aria-sort` states which."""
     index.add([entry("one", 2, sharpe=1.0), entry("two", 1, sharpe=2.0), entry("none", 3, sharpe=None)])
     with client_of(orchestrator, database=index_url) as client:
         assert listed(client, sort="sharpe") == ["two", "one", "none"]
@@ -145,7 +145,7 @@ def test_a_missing_result_has_a_page(app: TestClient) -> None:
     assert (response.status_code, response.headers["Content-Language"]) == (404, "ko")
 
 
-def test_a_comparison_says_which_inputs_differ(app: TestClient) -> None:
+def test_a_comparison_states_which_inputs_differ(app: TestClient) -> None:
     """One parameter; candles, code and versions are the same."""
     text = app.get("/app/compare", params={"run": [FIRST, SECOND]}).text
     inputs = text.partition('<table id="inputs">')[2]
@@ -163,7 +163,7 @@ def test_inputs_of_legacy_results_are_unknown(app: TestClient) -> None:
 
 @pytest.mark.parametrize("runs", [[], [FIRST, FIRST], [f"r{number}" for number in range(6)]])
 def test_a_comparison_takes_two_to_five_results(app: TestClient, runs: list[str]) -> None:
-    """The page says so otherwise."""
+    """Any other number is an error."""
     response = app.get("/app/compare", params={"run": runs})
     assert response.status_code == 422
     assert "choose 2 to 5" in response.text
