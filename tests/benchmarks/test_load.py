@@ -50,7 +50,7 @@ def test_a_leak_fails_the_row_of_its_program() -> None:
 
 @pytest.mark.parametrize("growing", ["descriptors", "processes"])
 def test_descriptors_and_processes_may_grow_by_a_few_only(growing: str) -> None:
-    """A worker more or less is no leak; one more every second is."""
+    """One worker more or less is normal; one more every second is a leak."""
     few, many = ([1] * 10 + [1 + grown] * 10 for grown in (2, 20))
     grown = [program_rows(samples(*[1.0] * 20, **{growing: counts}), 20) for counts in (few, many)]
     assert [row.ok for (row,) in grown] == [True, False]

@@ -159,7 +159,7 @@ def test_an_earlier_installation_is_upgraded_with_its_data(before: str, newest: 
 
 
 def test_results_of_earlier_versions_are_read_again(before: str) -> None:
-    """The index lacks figures of theirs, so they count as changed."""
+    """The index lacks some of their figures, so they count as changed."""
     schema.upgrade(before)
     with closing(Session(before)) as session:
         index = ResultIndex(session)
