@@ -138,12 +138,12 @@ def test_a_notebook_shows_labels_and_units(known: dict[str, Any]) -> None:
     assert len(pairs) == 10
 
 
-def test_dagster_has_the_keys_and_values_of_json(known: dict[str, Any]) -> None:
-    """Returns and shares are fractions there too, and the drawdown is positive."""
+def test_dagster_shows_labels_and_units(known: dict[str, Any]) -> None:
+    """As metadata of the step."""
     (own,) = known["symbols"]
     shown = simulation_metadata([{"symbol": own, "facts": {"execution_time": 0.5, "candles": {"warm_up": None}}}])
     values = {name: getattr(value, "value", None) for name, value in shown.items()}
-    assert values == {**KNOWN, "break_even": "0.345 % per leg", "seconds": 0.5}
+    assert values == {**SHOWN, "Break-even cost": "0.345 % per leg", "seconds": 0.5}
 
 
 @pytest.mark.parametrize(
