@@ -91,13 +91,13 @@ def _require_few(run_ids: Sequence[str]) -> list[str]:
 def _read(orchestrator: OrchestratorDep, store: ObjectStore, run_id: str) -> Compared:
     with explain_missing_result(orchestrator, run_id):
         document, entry = read_document(store, run_id)
-        return Compared(document, entry, _curve(store, run_id))
+        return Compared(document, entry, _curve(store, run_id, document))
 
 
-def _curve(store: ObjectStore, run_id: str) -> Json | None:
+def _curve(store: ObjectStore, run_id: str, document: Json) -> Json | None:
     """Return the equity of the account by time, s UTC, thinned; None if none is stored."""
     try:
-        equity = read_equity(store, run_id)
+        equity = read_equity(store, run_id, document)
     except NotFound:
         return None
     if not len(equity) or equity["equity"].null_count:

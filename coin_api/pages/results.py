@@ -34,7 +34,7 @@ def result(request: Request, run_id: str, orchestrator: OrchestratorDep, store: 
     try:
         with explain_missing_result(orchestrator, run_id):
             document, entry = read_document(store, run_id)
-            picture = _equity_picture(store, run_id, language_of(request))
+            picture = _equity_picture(store, run_id, document, language_of(request))
     except CoinError as error:
         return result_error_page(request, run_id, error)
     if entry.kind == "sweep":
@@ -71,10 +71,10 @@ def known_figures(document: Json) -> dict[str, float | None]:
     return {name: metrics[name] for name in names if name in metrics and name != "avg_return"}
 
 
-def _equity_picture(store: ObjectStore, run_id: str, language: Language) -> Markup | None:
+def _equity_picture(store: ObjectStore, run_id: str, document: Json, language: Language) -> Markup | None:
     """Return the picture of the equity; None if the result has none, or as in legacy results only part of it."""
     try:
-        equity = read_equity(store, run_id)
+        equity = read_equity(store, run_id, document)
     except NotFound:  # a sweep, or a legacy result without curves
         return None
     if not len(equity) or any(column.null_count for column in equity.columns):

@@ -58,7 +58,7 @@ def read_report(store: ObjectStore, candles: CandleSource, run_id: str, language
     if document.get("version") != SCHEMA:
         return _stored_report(store, run_id, document)
     inputs = ChartInputs(candles, read_indicators(store, run_id), language)
-    html = render_report(document, _read_tables(store, run_id), inputs)
+    html = render_report(document, _read_tables(store, run_id, document), inputs)
     return Report(html, content_security_policy())
 
 
@@ -83,15 +83,21 @@ def _stored_report(store: ObjectStore, run_id: str, document: Json) -> Report:
     return Report(html.decode(errors="replace"), _STORED_POLICY)
 
 
-def _read_tables(store: ObjectStore, run_id: str) -> Tables:
+def _read_tables(store: ObjectStore, run_id: str, document: Json) -> Tables:
     """Return the tables that a report needs; the signals are empty, and large equity is that of the account only."""
-    with open_table(store, run_id, "trades") as table:
+    with open_table(store, run_id, "trades", document) as table:
         trades = pa.Table.from_batches(table.batches(), table.schema)
-    return {"signals": TABLE_SCHEMAS["signals"].empty_table(), "trades": trades, "equity": read_equity(store, run_id)}
+    equity = read_equity(store, run_id, document)
+    return {"signals": TABLE_SCHEMAS["signals"].empty_table(), "trades": trades, "equity": equity}
 
 
-def read_equity(store: ObjectStore, run_id: str) -> pa.Table:
+def read_equity(store: ObjectStore, run_id: str, document: Json) -> pa.Table:
     """Return the equity of a result; of a large one that of the account only.
+
+    Args:
+        store: Object store of the results.
+        run_id: The run.
+        document: Its document.
 
     Raises:
         InvalidRunId: `run_id` cannot be the ID of a run.
@@ -99,7 +105,7 @@ def read_equity(store: ObjectStore, run_id: str) -> pa.Table:
         TableNotStored: The result has no equity.
         ObjectCorrupt: The document or the table is missing or does not match its digests.
     """
-    with open_table(store, run_id, "equity") as table:
+    with open_table(store, run_id, "equity", document) as table:
         if table.rows > MAX_EQUITY_ROWS:
             return _account_only(table)
         return pa.Table.from_batches(table.batches(), table.schema)

@@ -43,7 +43,7 @@ def open_full_document(store: ObjectStore, run_id: str) -> Iterator[Generator[by
         yield (chunk for chunk in (stored,))
         return
     with ExitStack() as stack:
-        tables = {name: stack.enter_context(open_table(store, run_id, name)) for name in LISTS}
+        tables = {name: stack.enter_context(open_table(store, run_id, name, document)) for name in LISTS}
         yield _spliced(document, {name: _SymbolRows(table.batches()) for name, table in tables.items()})
 
 

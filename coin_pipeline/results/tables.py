@@ -112,7 +112,7 @@ def remove_unpublished(store: ObjectStore, run_id: str) -> None:
 
 
 @contextmanager
-def open_table(store: ObjectStore, run_id: str, name: TableName) -> Iterator[ResultTable]:
+def open_table(store: ObjectStore, run_id: str, name: TableName, document: Json | None = None) -> Iterator[ResultTable]:
     """Open a table of a finished run; batches can be read until the context ends.
 
     A table of a result that was stored without tables is built from its document. It has null where the document has
@@ -123,6 +123,7 @@ def open_table(store: ObjectStore, run_id: str, name: TableName) -> Iterator[Res
         store: Object store of the results.
         run_id: The run.
         name: The table.
+        document: Document of the run, if it has been loaded: parsing it again takes as long as reading a table.
 
     Raises:
         InvalidRunId: `run_id` cannot be the ID of a run.
@@ -130,7 +131,7 @@ def open_table(store: ObjectStore, run_id: str, name: TableName) -> Iterator[Res
         TableNotStored: The result has no such rows: it is a sweep, or a legacy result with the number of signals only.
         ObjectCorrupt: The document or the table is missing or does not match its digests.
     """
-    document = load_result(store, run_id)
+    document = load_result(store, run_id) if document is None else document
     area = stored_document(store, run_id).shelf
     if name in recorded_tables(document) or (area == "tasks" and name == "equity" and _listed(store, run_id, name)):
         with _open_stored(store, document, area, run_id, name) as table:
@@ -159,7 +160,8 @@ def read_indicators(store: ObjectStore, run_id: str) -> dict[str, dict[str, Floa
 
 def read_tables(store: ObjectStore, run_id: str) -> Tables:
     """Return all tables of a finished run in memory; one that it does not have is empty."""
-    return _read_all(lambda name: open_table(store, run_id, name))
+    document = load_result(store, run_id)
+    return _read_all(lambda name: open_table(store, run_id, name, document))
 
 
 def document_tables(document: Json) -> Tables:

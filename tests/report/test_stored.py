@@ -79,7 +79,7 @@ def test_the_account_of_a_large_result_is_read_symbol_by_symbol(
     publish_result(store, backtest_files(result))
     expected = account_of([curve_of(symbol, rows) for symbol, rows in unstack(result.tables["equity"])])
     monkeypatch.setattr(stored, "MAX_EQUITY_ROWS", 10)
-    ((name, rows),) = unstack(stored._read_tables(store, RUN_ID)["equity"])
+    ((name, rows),) = unstack(stored.read_equity(store, RUN_ID, result.document))
     found = curve_of(name, rows)
     assert (found.name, found.time.tolist()) == (expected.name, expected.time.tolist())
     for column in ("equity", "drawdown", "buy_and_hold"):

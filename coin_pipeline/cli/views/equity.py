@@ -34,9 +34,9 @@ _BLANK = 0x2800
 Floats = npt.NDArray[np.float64]
 
 
-def print_equity(store: ObjectStore, document: dict[str, Any]) -> None:
+def print_equity(store: ObjectStore, run_id: str, document: dict[str, Any]) -> None:
     """Print the curve of the whole account, as wide as the terminal allows; nothing for a result without one."""
-    with suppress(TableNotStored), open_table(store, document["run_id"], "equity") as table:
+    with suppress(TableNotStored), open_table(store, run_id, "equity", document) as table:
         if table.rows > MAX_BARS:
             new_console().print(f"{'Equity':<{_HEADING}}not drawn: it has {pluralize(table.rows, 'row')}\n")
             return

@@ -38,7 +38,7 @@ def print_result(settings: "Settings", run_id: str, *, draw: bool = False, reuse
         if draw:
             from coin_pipeline.cli.views.equity import print_equity
 
-            print_equity(open_store(settings), document)
+            print_equity(open_store(settings), run_id, document)
     for name, location in _locations(settings, document):
         click.echo(f"{name:<10}{location}")
     if reused:
