@@ -11,7 +11,7 @@ import pyarrow as pa
 from coin_pipeline.backtest.tables import TEXT_TYPE
 from coin_pipeline.engine.bars import Floats
 
-FILE = "indicators.parquet"
+INDICATORS_FILE = "indicators.parquet"
 Lines = Mapping[str, Floats]
 """Values per bar, shape (n,), by label; NaN where there is none."""
 _SCHEMA = pa.schema({"label": TEXT_TYPE, "value": pa.float64()})

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from coin_pipeline.backtest.formatting import Json, iso_microseconds
-from coin_pipeline.backtest.indicators import FILE
+from coin_pipeline.backtest.indicators import INDICATORS_FILE
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import ResultArea, Times
@@ -132,7 +132,7 @@ def backtest_files(result: BacktestResult) -> ResultFiles:
     document, fingerprint = result.document, reuse_key_of(result.document)
     files = encode_tables(result.tables)
     if result.indicators is not None:
-        files[FILE] = to_parquet(result.indicators)
+        files[INDICATORS_FILE] = to_parquet(result.indicators)
     if result.shelf == "results":
         return ResultFiles("results", document, files, fingerprint_sha256=fingerprint)
     files["result.json"] = to_bytes(document)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coin_pipeline.backtest.formatting import Json
-from coin_pipeline.backtest.indicators import FILE, read_lines
+from coin_pipeline.backtest.indicators import INDICATORS_FILE, read_lines
 from coin_pipeline.backtest.portfolio import SHARED
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.backtest.tables import (
@@ -100,7 +100,7 @@ def is_table(key: str) -> bool:
     (True, False)
     """
     _, _, name = key.rpartition("/")
-    return name in {FILE, *(f"{table}.parquet" for table in TABLE_NAMES)}
+    return name in {INDICATORS_FILE, *(f"{table}.parquet" for table in TABLE_NAMES)}
 
 
 def remove_unpublished(store: ObjectStore, run_id: str) -> None:
@@ -108,7 +108,7 @@ def remove_unpublished(store: ObjectStore, run_id: str) -> None:
     if not store.exists(result_key("results", run_id)):
         for name in TABLE_NAMES:
             store.delete(table_key("results", run_id, name))
-        store.delete(file_key("results", run_id, FILE))
+        store.delete(file_key("results", run_id, INDICATORS_FILE))
 
 
 @contextmanager
@@ -147,9 +147,9 @@ def read_indicators(store: ObjectStore, run_id: str) -> dict[str, dict[str, Floa
         ObjectCorrupt: They are damaged.
     """
     area = stored_document(store, run_id).shelf
-    key = file_key(area, run_id, FILE)
+    key = file_key(area, run_id, INDICATORS_FILE)
     try:
-        data = read_task_file(store, run_id, FILE) if area == "tasks" else store.get(key)
+        data = read_task_file(store, run_id, INDICATORS_FILE) if area == "tasks" else store.get(key)
     except (ObjectNotFound, ResultNotFound):
         return {}
     try:

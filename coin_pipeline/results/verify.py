@@ -5,10 +5,12 @@ from functools import partial
 from typing import NamedTuple
 
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.indicators import INDICATORS_FILE
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.errors import InvalidInput, NotFound, ObjectCorrupt
 from coin_pipeline.results.store import (
     ended_task_ids,
+    file_key,
     kept_result_ids,
     manifest_key,
     read_manifest,
@@ -95,8 +97,9 @@ class _Verification:
         return VerifiedResult(self._run_id, self._objects, self._size, self._unchecked, tuple(self._problems))
 
     def _result(self) -> None:
-        report = report_key("results", self._run_id)
-        self._collect_problem(lambda: self._store.exists(report) and self._object(report))
+        for optional in (report_key("results", self._run_id), file_key("results", self._run_id, INDICATORS_FILE)):
+            if self._store.exists(optional):
+                self._collect_problem(partial(self._object, optional))
         self._read_document(result_key("results", self._run_id))
         for name in recorded_tables(self._document):
             self._collect_problem(partial(self._object, table_key("results", self._run_id, name)))

@@ -151,8 +151,19 @@ def computed(tmp_path: Path) -> LocalStore:
 
 
 def test_every_table_is_verified(computed: LocalStore) -> None:
-    """Three tables, the report and the document of each result."""
-    assert [(verdict.objects, verdict.problems) for verdict in verify_results(computed)] == [(5, ())] * 2
+    """Three tables and the document of each result."""
+    assert [(verdict.objects, verdict.problems) for verdict in verify_results(computed)] == [(4, ())] * 2
+
+
+def test_plotted_lines_are_verified(computed: LocalStore) -> None:
+    """No document refers to them, but their object has a checksum."""
+    key = "results/sync/indicators.parquet"
+    computed.put(key, b"lines")
+    (sync,) = verify_results(computed, ["sync"])
+    assert (sync.objects, sync.problems) == (5, ())
+    replace(computed, key, b"other")
+    (sync,) = verify_results(computed, ["sync"])
+    assert "indicators.parquet" in sync.problems[0]
 
 
 @pytest.mark.parametrize("name", TABLE_NAMES)
