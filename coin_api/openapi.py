@@ -53,6 +53,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 LOCATION = {"description": "Where to poll the task.", "schema": {"type": "string"}, "required": True}
 RETRY_AFTER = {"description": "Seconds to wait before the next request.", "schema": {"type": "integer", "minimum": 0}}
 _WRITES_ONLY = {HTTPStatus.CONFLICT, HTTPStatus.INSUFFICIENT_STORAGE}
+_PAGE = "text/html"
 _SCHEMAS = "#/components/schemas/{model}"
 VALIDATION_RESPONSE: Mapping[int | str, Json] = {422: {"description": HTTPStatus.UNPROCESSABLE_ENTITY.phrase}}
 """Replaces the description of a 422 that FastAPI would add; the document then gets the problem responses."""
@@ -111,8 +112,9 @@ def _security(scope: Scope | None) -> list[Json]:
 
 
 def _with_problems(method: str, responses: Json) -> Json:
+    is_page = _PAGE in responses.get("200", {}).get("content", {})
     problems = {
-        str(status.value): {"$ref": f"#/components/responses/{_name(status)}"}
+        str(status.value): _page_or_problem(status) if is_page else {"$ref": f"#/components/responses/{_name(status)}"}
         for status in PROBLEM_STATUSES
         if method != "get" or status not in _WRITES_ONLY
     }
@@ -122,6 +124,12 @@ def _with_problems(method: str, responses: Json) -> Json:
 
 def _name(status: HTTPStatus) -> str:
     return "".join(word.capitalize() for word in status.name.split("_"))
+
+
+def _page_or_problem(status: HTTPStatus) -> Json:
+    """Describe an error of a page, which is a page too unless the client prefers JSON."""
+    problem = _problem(status)
+    return {**problem, "content": {**problem["content"], _PAGE: {"schema": {"type": "string"}}}}
 
 
 def _problem(status: HTTPStatus) -> Json:

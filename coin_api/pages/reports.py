@@ -3,40 +3,38 @@
 from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import HTMLResponse
 
 from coin_api.accept import prefers_json
 from coin_api.deps import CatalogDep, OrchestratorDep, StoreDep
-from coin_api.pages.language import LANGUAGES, QUERY, language_of
+from coin_api.pages.language import language_of
 from coin_api.pages.rendering import remember_language
 from coin_api.pages.result_errors import result_error_page
 from coin_api.responses import explain_missing_result
 from coin_pipeline.errors import CoinError
+from coin_pipeline.languages import Language
 from coin_pipeline.report.stored import Report, read_report
 
 router = APIRouter(tags=["reports"])
 _BUILDERS = CapacityLimiter(2)
 """Limits the reports that are built at a time, for their memory; those that wait occupy no thread of other requests."""
-_LANGUAGE = {
-    "name": QUERY,
-    "in": "query",
-    "description": "Language. Default: the one chosen in the app, or that of Accept-Language.",
-    "schema": {"type": "string", "enum": list(LANGUAGES)},
-}
 
 
-@router.get("/reports/{run_id}", response_class=HTMLResponse, openapi_extra={"parameters": [_LANGUAGE]})
+@router.get("/reports/{run_id}", response_class=HTMLResponse)
 async def report(
     request: Request,
     run_id: str,
     orchestrator: OrchestratorDep,
     store: StoreDep,
     catalog: CatalogDep,
+    lang: Annotated[
+        Language | None, Query(description="Language. Default: the one chosen in the app, or that of Accept-Language.")
+    ] = None,
     accept: Annotated[str, Header(description="Errors are problem details if JSON is preferred, else pages.")] = "",
 ) -> HTMLResponse:
     """Return the report of a result: one HTML page that loads nothing."""
-    language = language_of(request)
+    language = lang or language_of(request)
 
     def build() -> Report:
         with explain_missing_result(orchestrator, run_id):

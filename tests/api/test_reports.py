@@ -53,6 +53,16 @@ def test_the_language_of_the_address_counts(store: LocalStore, client: TestClien
     assert response.cookies["coin_lang"] == "en"
 
 
+@pytest.mark.parametrize("lang", ["", "fr"])
+def test_an_unknown_language_is_refused(store: LocalStore, client: TestClient, lang: str) -> None:
+    """The error names the parameter and the languages."""
+    assert store
+    response = client.get(f"/reports/{RUN_ID}", params={"lang": lang})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "lang"
+    assert "'en' or 'ko'" in response.json()["errors"][0]["message"]
+
+
 def test_the_report_of_a_sweep_is_the_stored_one(store: LocalStore, client: TestClient) -> None:
     """It has no script, and may have none."""
     response = client.get(f"/reports/{SWEEP_ID}")
