@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.portfolio import Curve, account_of, curve_of
@@ -15,7 +16,7 @@ from coin_pipeline.candles.timeframe import DAY_NS, SECOND_NS, SEOUL, Timeframe,
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.engine.metrics import bar_returns
 from coin_pipeline.report import statistics
-from coin_pipeline.report.payload import Analysis, CoverageGap, Drawdown, SymbolCoverage, TradeFact
+from coin_pipeline.report.payload import Analysis, CoverageGap, Drawdown, ExitFact, SymbolCoverage, TradeFact
 from coin_pipeline.report.statistics import Daily, Falls, alpha_beta, falls, histogram, returns_by_year
 
 DRAWDOWNS_SHOWN = 10
@@ -58,6 +59,7 @@ def analyse(document: Json, tables: Tables, account: Curve | None = None) -> Ana
         "drawdowns": _worst(fallen),
         "best_trade": _trade(trades, int(np.argmax(returns))) if len(returns) else None,
         "worst_trade": _trade(trades, int(np.argmin(returns))) if len(returns) else None,
+        "exits": _exits(trades),
         "coverage": list(_coverage(document, tables["equity"])),
         "replay_command": f"coin replay {document['run_id']}",
     }
@@ -126,6 +128,25 @@ def _trade(trades: pa.Table, row: int) -> TradeFact:
         "net_return": trades["return_pct"][row].as_py(),
         "bars_held": trades["bars_held"][row].as_py(),
     }
+
+
+def _exits(trades: pa.Table) -> list[ExitFact]:
+    wins = pa.table([trades["exit_reason"].cast(pa.string()), trades["return_pct"]], ["reason", "net"])
+    wins = wins.append_column("won", pc.cast(pc.greater(wins["net"], 0.0), pa.float64()))
+    figures = ("won", "mean"), ("net", "mean"), ("net", "min"), ("net", "max")
+    grouped = wins.group_by("reason").aggregate([("net", "count"), *figures])
+    exits: list[ExitFact] = [
+        {
+            "reason": row["reason"],
+            "trades": row["net_count"],
+            "win_rate": row["won_mean"],
+            "mean_return": row["net_mean"],
+            "worst": row["net_min"],
+            "best": row["net_max"],
+        }
+        for row in grouped.to_pylist()
+    ]
+    return sorted(exits, key=lambda facts: (-facts["trades"], facts["reason"]))
 
 
 def _coverage(document: Json, equity: pa.Table) -> Iterator[SymbolCoverage]:

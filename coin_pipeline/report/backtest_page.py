@@ -77,6 +77,7 @@ def render_backtest_page(
     metrics = document["metrics"]
     spec = document.get("spec", {})
     checks = _checks(document)
+    shown = max(_CHECKS_SHOWN, sum(not check["passed"] for check in checks))
     values = {
         "document": document,
         "data": data,
@@ -102,8 +103,8 @@ def render_backtest_page(
         "strips": _strips(write, document, analysis),
         "gaps_shown": GAPS_SHOWN,
         "symbols_named": SYMBOLS_NAMED,
-        "checks": checks[:_CHECKS_SHOWN],
-        "checks_left_out": checks[_CHECKS_SHOWN:],
+        "checks": checks[:shown],
+        "checks_left_out": checks[shown:],
         "charts_notice": " ".join((CHARTS_FOLDER / "NOTICE").read_text("utf-8").split()),
         "script_texts": _safe(json.dumps(script_texts(language), ensure_ascii=False)),
         "encoded_data": _safe(encode_data(data)),

@@ -183,6 +183,17 @@ class TradeFact(TypedDict):
     bars_held: int
 
 
+class ExitFact(TypedDict):
+    """The trades with the same exit reason: their number, the share with a net gain, and their net returns."""
+
+    reason: str
+    trades: int
+    win_rate: float
+    mean_return: float
+    worst: float
+    best: float
+
+
 class CoverageGap(TypedDict):
     """Candles missing from `start` up to `end`, and whether there was no trade or they were not fetched."""
 
@@ -213,6 +224,7 @@ class Analysis(TypedDict):
         drawdowns: The deepest ones, deepest first.
         best_trade: Trade with the highest net return; null without trades.
         worst_trade: Trade with the lowest net return; null without trades.
+        exits: One entry per exit reason, the most frequent first.
         coverage: One entry per symbol, in the order of the spec.
         replay_command: Command that runs this backtest again and compares the result.
     """
@@ -224,5 +236,6 @@ class Analysis(TypedDict):
     drawdowns: list[Drawdown]
     best_trade: TradeFact | None
     worst_trade: TradeFact | None
+    exits: list[ExitFact]
     coverage: list[SymbolCoverage]
     replay_command: str

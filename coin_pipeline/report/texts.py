@@ -115,6 +115,8 @@ PAGE: Mapping[str, Text] = {
     "filter": Text("Filter", "필터"),
     "outcome": Text("Outcome", "결과"),
     "reason": Text("Exit", "청산 사유"),
+    "exits": Text("Trades by exit", "청산 사유별 거래"),
+    "mean_return": Text("Mean net return", "평균 순수익률"),
     "all": Text("all", "전체"),
     "gains": Text("gains", "이익"),
     "losses": Text("losses", "손실"),
@@ -279,6 +281,10 @@ class Writer:
     def __call__(self, key: str, **values: object) -> str:
         """Return a text with its placeholders filled."""
         return PAGE[key].write(self._language, **values)
+
+    def exit_reason(self, reason: str) -> str:
+        """Return what the scripts call an exit reason; an unknown one as it is."""
+        return SCRIPT[reason].write(self._language) if reason in SCRIPT else reason
 
     def get(self, key: str, default: str) -> str:
         """Return a text, or a default if there is none."""

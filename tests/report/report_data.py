@@ -129,7 +129,6 @@ def analysis(symbols: int = 1, **changed: object) -> Analysis:
         "mean": 0.01,
         "percentiles": [-0.01, 0.0, 0.02],
     }
-    histogram["percentiles"] = [-0.01, 0.0, 0.02]
     best = {"symbol": "BTC_KRW", "entry_time": START, "exit_time": START + DAY, "net_return": 0.02, "bars_held": 1}
     result: Any = {
         "figures": {"calmar": 1.25, "sqn": None, "max_drawdown_days": 43.0},
@@ -139,6 +138,7 @@ def analysis(symbols: int = 1, **changed: object) -> Analysis:
         "drawdowns": [drawdown(40), drawdown(3, START + 3 * DAY)],
         "best_trade": best,
         "worst_trade": {**best, "net_return": -0.01},
+        "exits": [{"reason": "hold", "trades": 10, "win_rate": 0.4, "mean_return": 0.01, "worst": -0.01, "best": 0.02}],
         "coverage": [
             {
                 "symbol": symbol_name(i),

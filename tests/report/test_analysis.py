@@ -48,6 +48,22 @@ def test_an_account_without_trades() -> None:
     assert {name for name, value in figures.items() if value is not None} == {"best_day", "worst_day"}
 
 
+def test_trades_by_exit() -> None:
+    """The most frequent reason first; a trade that ends as it began is not won."""
+    returns = [("hold", 0.02), ("stop_loss", -0.03), ("hold", 0.0), ("hold", 0.01)]
+    trades = [trade(i, exit_reason=reason, return_pct=net) for i, (reason, net) in enumerate(returns)]
+    held, stopped = analysis(document(part(trades=trades)), curve([1.0, 0.9]))["exits"]
+    assert held == {
+        "reason": "hold",
+        "trades": 3,
+        "win_rate": pytest.approx(2 / 3),
+        "mean_return": pytest.approx(0.01),
+        "worst": 0.0,
+        "best": 0.02,
+    }
+    assert (stopped["reason"], stopped["trades"], stopped["win_rate"]) == ("stop_loss", 1, 0.0)
+
+
 def test_the_best_and_the_worst_trade() -> None:
     """With their times in seconds."""
     trades = [trade(number, return_pct=value) for number, value in enumerate((0.01, -0.5, 0.3))]

@@ -136,6 +136,19 @@ def test_failed_checks_precede_many_others() -> None:
     assert "119 more checks passed." in html
 
 
+def test_every_failed_check_is_shown() -> None:
+    """Also if there are more of them than checks are shown otherwise."""
+    failed = {"name": "no_look_ahead", "passed": False, "detail": "not checked"}
+    parts = [part(f"C{i}_KRW", checks=[failed, *part()["checks"]]) for i in range(60)]
+    html = rendered({**report_document(), "symbols": parts}, analysis(60))
+    assert html.count("FAILED") == 60
+
+
+def test_trades_are_summed_up_by_exit() -> None:
+    """Under the name that the table of trades uses."""
+    assert Page(rendered()).row("holding period")[1:] == ["10", "40.00%", "+1.00%", "-1.00%", "+2.00%"]
+
+
 def test_notes_about_what_is_left_out() -> None:
     """Symbols without a price chart are counted."""
     assert "490 symbols with fewer trades have no price chart here" in rendered(data=report_data(40, symbols=500))
