@@ -113,7 +113,7 @@ def test_submissions_are_listed_by_their_first_runs(instance: dg.DagsterInstance
     assert newest[:2] == [first.run_id, active.run_id]
     assert retry.run_id not in newest
     assert ended.run_id not in list_submissions(session, ["backtest"], 2)
-    assert list_submissions(session, ["sweep"], 3) == []
+    assert list_submissions(session, ["unknown"], 3) == []
 
 
 @pytest.mark.parametrize("end", ["report_run_failed", "report_run_canceled"])

@@ -117,7 +117,7 @@ def test_result_from_submission_to_expiry(request: pytest.FixtureRequest, fixtur
 
     verified = backend.coin("results", "verify")
     assert verified.returncode == 0, verified.stderr
-    assert "2 results, 10 objects" in verified.stdout
+    assert "2 results, 8 objects" in verified.stdout
     assert backend.history()[:2] == [sync["run_id"], task_id]
     assert api.get("/api/backtests/latest").json()["run_id"] == sync["run_id"]
     download = api.get(f"/api/backtests/{task_id}/download")

@@ -70,7 +70,8 @@ def all_requests(document: dict[str, Any]) -> list[tuple[str, str]]:
 def send(platform: Platform, method: str, path: str) -> httpx2.Response:
     """Send a request, which must be answered in time."""
     began = time.monotonic()
-    response = platform.api.request(method.upper(), path, json=BACKTEST if method == "post" else None)
+    body = BACKTEST if method == "post" else None
+    response = platform.api.request(method.upper(), path, json=body, headers={"Accept": "application/json"})
     assert time.monotonic() - began < LIMIT_S + SLACK_S, (method, path)
     assert response.status_code != 500, (method, path, response.text)
     if response.status_code == 503 and path not in {"/health", "/health/ready"}:
