@@ -50,7 +50,8 @@ def test_cancelled_sweep_stays_canceled(platform: Platform) -> None:
     assert running["eta_seconds"] > 0
     answer = platform.api.post(f"{status_url}/cancel")
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"task_id": task_id, "status": "cancelled", "created_at": running["created_at"]}
+    assert answer.json().items() >= {"task_id": task_id, "status": "cancelled"}.items()
+    assert answer.json()["created_at"] == running["created_at"]
     assert platform.api.get(status_url).json()["status"] == "cancelled"
     wait_until(lambda: run_process(platform.root, task_id) is None, 10)
     manifest = platform.root / "tasks" / task_id / "manifest.json"
