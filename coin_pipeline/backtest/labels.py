@@ -106,8 +106,12 @@ FIGURES: Mapping[str, Figure] = {
     "best_trade": _figure(("Best trade", "최고 거래"), Unit.CHANGE, ("net return", "순수익률")),
     "worst_trade": _figure(("Worst trade", "최악 거래"), Unit.CHANGE, ("net return", "순수익률")),
     "max_hold_bars": _figure(("Longest hold", "최장 보유 기간"), Unit.COUNT, ("bars", "봉 수")),
-    "best_day": _figure(("Best day", "최고 일간 수익률"), Unit.CHANGE, ("days in UTC", "UTC 기준 하루")),
-    "worst_day": _figure(("Worst day", "최저 일간 수익률"), Unit.CHANGE, ("days in UTC", "UTC 기준 하루")),
+    "best_day": _figure(
+        ("Best day", "최고 일간 수익률"), Unit.CHANGE, ("days of the range's time zone", "기간 시간대 기준 하루")
+    ),
+    "worst_day": _figure(
+        ("Worst day", "최저 일간 수익률"), Unit.CHANGE, ("days of the range's time zone", "기간 시간대 기준 하루")
+    ),
     "avg_drawdown": _figure(
         ("Average drawdown", "평균 낙폭"), Unit.SHARE, ("mean depth of all drawdowns", "모든 낙폭 구간의 평균 깊이")
     ),

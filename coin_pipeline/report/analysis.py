@@ -44,7 +44,7 @@ def analyse(document: Json, tables: Tables, account: Curve | None = None) -> Ana
         account: `account_curve` of the tables, if the caller has it.
     """
     account = account_curve(tables) if account is None else account
-    daily = Daily.of(account.time, account.equity, account.buy_and_hold)
+    daily = Daily.of(account.time, account.equity, account.buy_and_hold, document.get("timezone", SEOUL))
     has_days = parse_timeframe(document["timeframe"]).ns <= DAY_NS
     fallen, trades = falls(account.time, account.drawdown), tables["trades"]
     returns = _numbers(trades, "return_pct")

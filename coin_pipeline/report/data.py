@@ -7,7 +7,7 @@ from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.markets import common_quote
 from coin_pipeline.backtest.portfolio import Curve
 from coin_pipeline.backtest.tables import Tables
-from coin_pipeline.candles.timeframe import SECOND_NS, parse_timeframe
+from coin_pipeline.candles.timeframe import SECOND_NS, SEOUL, parse_timeframe
 from coin_pipeline.engine.bars import Ints
 from coin_pipeline.report.analysis import account_curve
 from coin_pipeline.report.chart import NO_INPUTS, ChartInputs, symbol_data
@@ -50,7 +50,7 @@ def report_data(
         "quote": common_quote(names),
         "names": names,
         "curves": _curves(account),
-        "rolling_sharpe": _rolling_sharpe(account),
+        "rolling_sharpe": _rolling_sharpe(account, document.get("timezone", SEOUL)),
         "symbols": _charts(document, trades, symbol, inputs),
         "symbols_left_out": max(len(names) - MAX_CHARTS, 0),
         "trades": _trades(trades[:MAX_TRADES], symbol[:MAX_TRADES], len(trades)),
@@ -101,8 +101,8 @@ def _curves(account: Curve) -> Curves:
     }
 
 
-def _rolling_sharpe(account: Curve) -> RollingSharpe | None:
-    daily = Daily.of(account.time, account.equity, account.buy_and_hold)
+def _rolling_sharpe(account: Curve, zone: str) -> RollingSharpe | None:
+    daily = Daily.of(account.time, account.equity, account.buy_and_hold, zone)
     window = next((days for days in _SHARPE_WINDOWS if len(daily.day) >= 2 * days), None)
     if window is None:
         return None

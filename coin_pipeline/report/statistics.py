@@ -1,15 +1,16 @@
 """Statistics of an account and its trades that a report shows beyond those of the result. Pure functions of arrays.
 
-Days, months and years are those of UTC. A bar belongs to the day on which it opens.
+Days, months and years are those of the time zone of the backtest. A bar belongs to the day on which it opens.
 """
 
 import math
 import sys
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 import numpy as np
 
-from coin_pipeline.candles.timeframe import DAY_NS
+from coin_pipeline.candles.timeframe import DAY_NS, SECOND_NS, day_of, day_range
 from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.engine.metrics import bar_returns
 from coin_pipeline.report.payload import Histogram, YearReturns
@@ -37,16 +38,21 @@ class Daily(NamedTuple):
     buy_and_hold: Floats | None
 
     @classmethod
-    def of(cls, time: Ints, equity: Floats, buy_and_hold: Floats) -> "Daily":
+    def of(cls, time: Ints, equity: Floats, buy_and_hold: Floats, zone: str) -> "Daily":
         """Return the ends of the days of an account per bar.
 
         Args:
             time: Open of each bar, ns UTC, shape (n,), n > 0.
             equity: Growth factors, shape (n,).
             buy_and_hold: Growth factors, shape (n,); NaN if unknown.
+            zone: IANA name of the time zone of the days.
         """
-        day = np.arange(time[0] // DAY_NS, time[-1] // DAY_NS + 1)
-        row = np.searchsorted(time, (day + 1) * DAY_NS) - 1
+        first, last = (
+            day_of(datetime.fromtimestamp(ns // SECOND_NS, UTC), zone).toordinal() for ns in time[[0, -1]].tolist()
+        )
+        ends = [day_range(day, day, zone)[1] for day in map(date.fromordinal, range(first, last + 1))]
+        day = np.arange(first, last + 1) - date(_FIRST_YEAR, 1, 1).toordinal()
+        row = np.searchsorted(time, ends) - 1
         held = buy_and_hold[row]
         return cls(day, time[row], equity[row], None if np.isnan(held).any() else held)
 

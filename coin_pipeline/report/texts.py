@@ -73,8 +73,8 @@ PAGE: Mapping[str, Text] = {
     ),
     "returns": Text("Monthly and yearly returns", "월별·연도별 수익률"),
     "returns_note": Text(
-        "Calendar months and years in UTC; the first and the last may be incomplete.",
-        "UTC 기준 달력의 월과 연도입니다. 처음과 마지막은 일부 기간일 수 있습니다.",
+        "Calendar months and years in {zone}; the first and the last may be incomplete.",
+        "{zone} 기준 달력의 월과 연도입니다. 처음과 마지막은 일부 기간일 수 있습니다.",
     ),
     "year": Text("Year", "연도"),
     "months": Text(

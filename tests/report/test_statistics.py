@@ -26,9 +26,25 @@ def hourly(days: int = 500, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     return START_NS + HOUR_NS * np.arange(24 * days), walk(seed, 24 * days, 0.004)
 
 
-def daily_of(time: np.ndarray, equity: np.ndarray, held: np.ndarray | None = None) -> Daily:
+def daily_of(time: np.ndarray, equity: np.ndarray, held: np.ndarray | None = None, zone: str = "UTC") -> Daily:
     """Ends of days, without buy and hold by default."""
-    return Daily.of(time, equity, np.full(len(time), np.nan) if held is None else held)
+    return Daily.of(time, equity, np.full(len(time), np.nan) if held is None else held, zone)
+
+
+@pytest.mark.parametrize(("zone", "years"), [("UTC", [2023, 2024]), ("Asia/Seoul", [2024]), ("Pacific/Apia", [2024])])
+def test_months_are_those_of_the_time_zone_of_the_range(zone: str, years: list[int]) -> None:
+    """The first bar of a year in Seoul opens at 15:00 UTC on the last day of the year before."""
+    start = np.datetime64("2023-12-31T15:00", "ns").astype(np.int64)
+    found = returns_by_year(daily_of(start + HOUR_NS * np.arange(24 * 365), np.linspace(1, 2, 24 * 365), zone=zone))
+    assert [year["year"] for year in found] == years
+    assert found[-1]["total"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_day_has_the_hours_that_its_time_zone_gives_it() -> None:
+    """The clocks of New York are set forward on 10 March 2024."""
+    start = np.datetime64("2024-03-10T05:00", "ns").astype(np.int64)
+    found = daily_of(start + HOUR_NS * np.arange(48), np.arange(1.0, 49.0), zone="America/New_York")
+    assert found.equity.tolist() == [23.0, 47.0, 48.0]
 
 
 def series(daily: Daily, values: np.ndarray) -> pd.Series:
