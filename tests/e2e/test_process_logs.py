@@ -3,12 +3,17 @@
 import json
 from typing import Any
 
-from tests.platforms import BACKTEST, Platform, follow_backtest
+from tests.platforms import BACKTEST, Platform, follow_backtest, wait_until
 
 
 def entries(platform: Platform, name: str) -> list[dict[str, Any]]:
     """Return the entries of the log of a process; each line must be one."""
     return [json.loads(line) for line in (platform.root / "logs" / f"{name}.log").read_text().splitlines()]
+
+
+def requests_by_id(platform: Platform, request_id: str) -> list[dict[str, Any]]:
+    """Return the lines of the access log about one request; the line is written after the answer has been sent."""
+    return [entry for entry in entries(platform, "api") if entry.get("request_id") == request_id]
 
 
 def test_every_process_logs_json(platform: Platform) -> None:
@@ -29,6 +34,6 @@ def test_a_request_and_its_task_are_found_by_the_id_of_the_client(platform: Plat
     headers = {"X-Request-ID": "ticket-4711"}
     answer = platform.api.post("/api/backtests/run-async", json=BACKTEST, headers=headers)
     assert answer.headers["X-Request-ID"] == "ticket-4711"
-    (line,) = [entry for entry in entries(platform, "api") if entry.get("request_id") == "ticket-4711"]
+    (line,) = wait_until(lambda: requests_by_id(platform, "ticket-4711"))
     assert line["task_id"] == answer.json()["task_id"]
     assert (line["route"], line["status"], line["client"]) == ("/api/backtests/run-async", 202, "127.0.0.1")
