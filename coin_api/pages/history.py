@@ -3,18 +3,23 @@
 from collections.abc import Mapping
 from datetime import date
 from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from coin_api.deps import IndexDep
+from coin_api.errors import status_code_of
 from coin_api.pages import texts_history as texts
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
 from coin_api.queries import Text
+from coin_pipeline.candles.fields import to_problems
 from coin_pipeline.candles.timeframe import TIMEFRAMES
+from coin_pipeline.database.pages import require_ordered
+from coin_pipeline.errors import InvalidInput
 from coin_pipeline.results.index import Filters, Page, ResultIndex
 from coin_pipeline.results.index_entry import Kind, Order, OrderColumn
 
@@ -22,6 +27,7 @@ PAGE_SIZE = 50
 Number = Annotated[float | None, Field(allow_inf_nan=False)]
 _PAGING = ("after", "offset")
 _NO_FILTERS = {"sort", "ascending", "after", "offset", "chosen"}
+"""Fields of the form without a control in it."""
 router = page_router()
 
 
@@ -60,6 +66,7 @@ class HistoryForm(BaseModel):
             InvalidSymbol: The symbol is not a market.
             InvalidInput: `after` is not a cursor.
         """
+        require_ordered([("min_return", self.min_return, "max_return", self.max_return)], "result")  # in percent
         same = {"kind", "strategy", "symbol", "timeframe", "params", "min_sharpe", "max_sharpe", "date_from", "date_to"}
         filters = Filters(
             **self.model_dump(include=same),
@@ -72,21 +79,47 @@ class HistoryForm(BaseModel):
 
 
 @router.get("/history")
-def history(
-    request: Request,
-    index: IndexDep,
-    form: Annotated[HistoryForm, Query()],
-) -> Response:
-    """Show the stored results, newest first or in the order of a figure."""
-    page = form.read(index)
+def history(request: Request, index: IndexDep) -> Response:
+    """Show the stored results, newest first or in the order of a figure.
+
+    The form reads its query itself: what is wrong with a filter is shown next to its field.
+    """
+    query = dict(request.query_params)
+    try:
+        form = _parse(query)
+        page = form.read(index)
+    except InvalidInput as error:
+        if not {problem.field for problem in error.problems} <= HistoryForm.model_fields.keys() - _NO_FILTERS:
+            raise
+        typed: dict[str, Any] = {**query, "ascending": query.get("ascending") == "true"}
+        return _render(request, HistoryForm.model_construct(**typed), None, error)
+    return _render(request, form, page)
+
+
+def _parse(query: Mapping[str, str]) -> HistoryForm:
+    """Validate the fields of the form.
+
+    Raises:
+        InvalidInput: Names each invalid field.
+    """
+    try:
+        return HistoryForm.model_validate(query)
+    except ValidationError as error:
+        raise InvalidInput(to_problems(error)) from None
+
+
+def _render(request: Request, form: HistoryForm, page: Page | None, error: InvalidInput | None = None) -> Response:
+    """Return the page; without results if a filter is not valid."""
     return render_page(
         request,
         "history.html.j2",
+        status=status_code_of(type(error)) if error else HTTPStatus.OK,
         texts=texts,
         page=page,
         page_size=PAGE_SIZE,
         form=form,
-        is_filtered=bool(form.model_dump(exclude=_NO_FILTERS, exclude_defaults=True)),
+        problems={problem.field: problem.message for problem in error.problems} if error else {},
+        is_filtered=bool(form.model_dump(exclude=_NO_FILTERS, exclude_defaults=True)) if page else True,
         timeframes=list(TIMEFRAMES),
         address=partial(_address, dict(request.query_params)),
     )

@@ -1,6 +1,7 @@
 """Texts of the page of a stored backtest, and of the comparison of several."""
 
 from coin_pipeline.languages import Text
+from coin_pipeline.report.texts import PAGE, SCRIPT
 
 TITLE = Text("Backtest", "백테스트")
 REPORT = Text("Open the report", "보고서 열기")
@@ -36,6 +37,7 @@ REPLAY_HINT = Text(
     "This command computes the result again and reports every difference.",
     "이 명령은 결과를 다시 계산하고 차이를 모두 보고합니다.",
 )
+COPY, COPIED, SELECTED = PAGE["copy"], SCRIPT["copied"], SCRIPT["selected"]
 
 COMPARE = Text("Comparison", "비교")
 COMPARE_INTRO = Text(

@@ -1,6 +1,7 @@
 """The pages of stored results: the list, one result, and the comparison of several."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,27 @@ def test_returns_are_filtered_in_percent(index: ResultIndex, index_url: str, orc
     index.add([entry("low", total_return=0.1), entry("high", total_return=0.3)])
     with client_of(orchestrator, database=index_url) as client:
         assert listed(client, min_return=20) == ["high"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "status"),
+    [
+        ({"min_sharpe": "high"}, "min_sharpe", 422),
+        ({"kind": "table"}, "kind", 422),
+        ({"symbol": "no market"}, "symbol", 422),
+        ({"min_return": "3", "max_return": "2"}, "min_return", 400),
+    ],
+)
+def test_what_is_wrong_with_a_filter_is_shown_next_to_it(
+    app: TestClient, query: dict[str, str], field: str, status: int
+) -> None:
+    """With the status of the API; the form keeps what was typed."""
+    response = app.get("/app/history", params={**query, "strategy": "as typed", "ascending": "false"})
+    assert response.status_code == status
+    assert f'name="{field}"' in response.text.partition(f'aria-describedby="field-{field}-error"')[0]
+    assert f'id="field-{field}-error"' in response.text
+    assert response.text.count('aria-invalid="true"') == 1
+    assert 'value="as typed"' in response.text
 
 
 def test_the_order_is_chosen_by_the_heading_of_a_column(
@@ -191,6 +213,8 @@ def test_results_are_filtered_opened_and_compared_in_a_browser(
         page.locator("#comparison").press("+")
         page.get_by_role("link", name=FIRST[:8]).first.click()
         expect(page.locator(".picture svg")).to_be_visible()
+        page.get_by_role("button", name="Copy").click()
+        expect(page.locator(".command [role=status]")).to_have_text(re.compile("^(Copied|Selected)"))
         page.goto(f"{url}/app/compare?run={FIRST}&run=hostile")
         expect(page.get_by_text(f"{HOSTILE}={HOSTILE}")).to_be_visible()
         page.goto(f"{url}/app/results/hostile")
