@@ -36,9 +36,31 @@ _NAMES = {
 }
 """Options that are not named after their field."""
 _METAVARS = {"params": "NAME=VALUE", "space": "NAME=VALUES"}
+
+
+def _canonical_timeframe(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Reject `1M`, which only the legacy web client sends for a minute."""
+    from coin_pipeline.candles.timeframe import parse_timeframe
+
+    return value and parse_timeframe(value).name
+
+
+def _to_fraction(_context: click.Context, _option: click.Parameter, percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
 _FILTERS = (
+    click.option("--kind", type=click.Choice(["backtest", "sweep"]), help="Only results of this kind."),
     click.option("--strategy", help="Only results of this strategy."),
     click.option("--symbol", help="Only results on this market, BTC_KRW or KRW-BTC."),
+    click.option(
+        "--timeframe", callback=_canonical_timeframe, help="Only results on candles of this length, such as 1h."
+    ),
+    click.option("--params", help="Only results whose parameters contain this text, such as window=20."),
+    click.option("--min-total-return", type=float, callback=_to_fraction, help="Minimum total return, percent."),
+    click.option("--max-total-return", type=float, callback=_to_fraction, help="Maximum total return, percent."),
+    click.option("--min-sharpe", type=float, help="Minimum Sharpe ratio."),
+    click.option("--max-sharpe", type=float, help="Maximum Sharpe ratio."),
     click.option("--min-return", type=float, help="Minimum mean return per trade over all symbols, percent."),
     click.option("--max-return", type=float, help="Maximum mean return per trade over all symbols, percent."),
     click.option("--min-signals", type=int, help="Minimum number of signals over all symbols."),
@@ -120,13 +142,6 @@ def _request_option(field: "PlainField") -> Callable[[CommandT], CommandT]:
 
 def _to_date(_context: click.Context, _option: click.Parameter, value: datetime | None) -> date | None:
     return value and value.date()
-
-
-def _canonical_timeframe(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Reject `1M`, which only the legacy web client sends for a minute."""
-    from coin_pipeline.candles.timeframe import parse_timeframe
-
-    return value and parse_timeframe(value).name
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a summary.")

@@ -38,7 +38,7 @@ def list_results(limit: int, date_from: datetime | None, date_to: datetime | Non
     from coin_pipeline.cli.views.history import print_history
     from coin_pipeline.results.index import Filters
 
-    filters = Filters(kind=None, date_from=date_from and date_from.date(), date_to=date_to and date_to.date(), **bounds)
+    filters = Filters(date_from=date_from and date_from.date(), date_to=date_to and date_to.date(), **bounds)
     print_history(read_settings(), filters, limit)
 
 

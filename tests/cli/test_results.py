@@ -49,6 +49,31 @@ def test_listed_day_matches_the_date_filter(store: LocalStore) -> None:
     assert "no stored result matches" in invoke("results", "list", "--date-to", "2024-01-01").output
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--timeframe", "1h"),
+        ("--params", "window=20"),
+        ("--min-total-return", "12.4"),
+        ("--max-total-return", "12.6"),
+        ("--min-sharpe", "1.4"),
+        ("--max-sharpe", "1.6"),
+        ("--kind", "backtest"),
+    ],
+)
+def test_filters_of_the_list(store: LocalStore, options: tuple[str, str]) -> None:
+    """Each keeps one of two results; returns are in percent, as the list shows them."""
+    option, bound = options
+    own = {"timeframe": "1h", "params": {"window": 20}, "version": "1.2.0"}
+    other = {"timeframe": "1d", "params": {"window": 9}, "version": "sweep-1.0"}
+    further = 0.5 if option.startswith("--max") else -0.5
+    for run_id, fields, total in zip(RUN_IDS, (own, other), (0.125, further), strict=True):
+        metrics = {"total_return": total, "sharpe": 12 * total, "trades": 3}
+        publish_document(store, {"run_id": run_id, "strategy": "momentum", **fields, "metrics": metrics}, {})
+    listed = invoke("results", "list", option, bound).output
+    assert [line.split()[0] for line in listed.splitlines() if "c0ffee" in line] == [RUN_IDS[0]]
+
+
 @pytest.mark.parametrize("width", [80, 106, 134, 180])
 def test_a_terminal_shows_what_was_run_and_how_it_ended(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch, width: int
