@@ -11,12 +11,15 @@ from fastapi import Query, Request, Response
 from coin_api.deps import CatalogDep, PresetsDep, StoreDep, StrategiesDep
 from coin_api.pages import texts_submit as texts
 from coin_api.pages.forms import form_fields
+from coin_api.pages.language import language_of
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
+from coin_api.pages.texts_strategies import strategy_text
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import complete_stored_spec
 from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import TIMEFRAMES
+from coin_pipeline.languages import Language
 from coin_pipeline.presets import PresetStore
 from coin_pipeline.results.store import read_result
 from coin_pipeline.storage.base import ObjectStore
@@ -48,7 +51,7 @@ def submit(
         request,
         "submit.html.j2",
         texts=texts,
-        strategies=_strategies(registry, filled),
+        strategies=_strategies(registry, filled, language_of(request)),
         account_fields=list(form_fields(BacktestRequest.model_json_schema(), leave_out=_OWN_CONTROLS)),
         presets=presets.list_all(),
         chosen_preset=preset,
@@ -108,14 +111,15 @@ def request_of(document: Json, point: int | None = None) -> Json:
     return fields
 
 
-def _strategies(registry: StrategyRegistry, filled: Mapping[str, Any]) -> list[Json]:
+def _strategies(registry: StrategyRegistry, filled: Mapping[str, Any], language: Language) -> list[Json]:
     """Return each strategy with the fields of its parameters, and for the chosen one with their values."""
     chosen = filled.get("strategy")
     names = registry.names()
     return [
         {
             **(details := describe_strategy(registry.get(name))),
-            "fields": list(form_fields(details["params"], "params.")),
+            "text": (text := strategy_text(registry.get(name), details["description"], language)),
+            "fields": [text.describe(field) for field in form_fields(details["params"], "params.")],
             "chosen": name == chosen if chosen in names else name == names[0],
             "values": filled.get("params", {}) if name == chosen else {},
         }
