@@ -95,6 +95,13 @@ class CostFigures(StoredModel):
     ] = None
 
 
+class WarningCode(StoredModel):
+    """A warning as its code and values, independent of the wording."""
+
+    code: str
+    values: dict[str, Any]
+
+
 class SymbolResult(StoredModel):
     """Result of one symbol."""
 
@@ -135,7 +142,10 @@ class BacktestResult(StoredModel):
     metrics: Annotated[Figures | None, Field(description="Figures over all symbols.")] = None
     costs: CostFigures | None = None
     account: Annotated[dict[str, Any] | None, Field(description="Account that all symbols share, if they do.")] = None
-    warnings: list[str] | None = None
+    warnings: Annotated[list[str] | None, Field(description="Sentences in English.")] = None
+    warning_codes: Annotated[
+        list[WarningCode] | None, Field(description="Code and values of each of the warnings, in the same order.")
+    ] = None
 
 
 class RunResult(BacktestResult):
@@ -163,7 +173,10 @@ class SweepResult(StoredModel):
     best: Annotated[dict[str, Any] | None, Field(description="Null if the objective is undefined at every point.")]
     plateau: Annotated[dict[str, Any] | None, Field(description="Point whose neighbours are best, of a grid.")]
     top: list[dict[str, Any]]
-    warnings: list[str]
+    warnings: Annotated[list[str], Field(description="Sentences in English.")]
+    warning_codes: Annotated[
+        list[WarningCode] | None, Field(description="Code and values of each of the warnings, in the same order.")
+    ] = None
     trials: Annotated[dict[str, Any], Field(description="Rows, digest and file of the table of trials.")]
     execution_time: Annotated[float, Field(description="Seconds.")]
 

@@ -14,6 +14,7 @@ from coin_api.pages.result_errors import result_error_page
 from coin_api.pages.routing import page_router
 from coin_api.responses import explain_missing_result
 from coin_pipeline.backtest.labels import FIGURES
+from coin_pipeline.backtest.messages import warning_sentences
 from coin_pipeline.errors import CoinError, NotFound
 from coin_pipeline.languages import Language
 from coin_pipeline.report.figures import equity_figure
@@ -47,6 +48,7 @@ def result(request: Request, run_id: str, orchestrator: OrchestratorDep, store: 
         document=document,
         metrics=known_figures(document),
         picture=picture,
+        warnings=warning_sentences(document, language_of(request)),
     )
 
 

@@ -10,12 +10,14 @@ from markupsafe import Markup
 from coin_api.deps import OrchestratorDep, StoreDep
 from coin_api.pages import texts_sweeps as texts
 from coin_api.pages import texts_tasks
+from coin_api.pages.language import language_of
 from coin_api.pages.rendering import render_page
 from coin_api.pages.result_errors import result_error_page
 from coin_api.pages.routing import page_router
 from coin_api.pages.submit import request_of
 from coin_api.pages.tasks import RESULT_PAGES, find_task, task_values
 from coin_pipeline.backtest.labels import sweep_columns
+from coin_pipeline.backtest.messages import warning_sentences
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ResultNotFound
 from coin_pipeline.report.sweep_page import heat_map_figures
 from coin_pipeline.results.store import read_result, read_task_file
@@ -54,6 +56,7 @@ def _result_page(request: Request, document: Json, store: ObjectStore) -> Respon
         "sweep.html.j2",
         texts=texts,
         document=document,
+        warnings=warning_sentences(document, language_of(request)),
         columns=sweep_columns(document["objective"]),
         heat_maps=[Markup(figure) for figure in figures],  # noqa: S704 -- escaped by the figure
         equity=_equity(store, document["run_id"]),

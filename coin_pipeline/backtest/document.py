@@ -15,6 +15,7 @@ import pyarrow as pa
 from coin_pipeline.backtest.fingerprint import gap_json, missing_candles_json, result_digest
 from coin_pipeline.backtest.formatting import Json, iso_microseconds, iso_seconds
 from coin_pipeline.backtest.markets import common_quote
+from coin_pipeline.backtest.messages import warnings_json
 from coin_pipeline.backtest.portfolio import CombinedResult, Curve
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.symbol_result import SymbolResult
@@ -124,18 +125,20 @@ def result_json(
         "metrics": combined.metrics,
         "spec": spec.model_dump(mode="json"),
         "fingerprint": fingerprint,
-        "warnings": [
-            *collect_warnings(
-                results,
-                combined.metrics,
-                combined.costs,
-                combined.best,
-                _days(combined.curve, spec.candle_length),
-                spec.params,
-                params_schema,
-            ),
-            *(order_warnings(results) if spec.tick_sizes == "upbit" else []),
-        ],
+        **warnings_json(
+            [
+                *collect_warnings(
+                    results,
+                    combined.metrics,
+                    combined.costs,
+                    combined.best,
+                    _days(combined.curve, spec.candle_length),
+                    spec.params,
+                    params_schema,
+                ),
+                *(order_warnings(results) if spec.tick_sizes == "upbit" else []),
+            ]
+        ),
     }
     document = with_rows(document, tables, BOUNDED)
     document["tables"] = _tables_json(document, tables)

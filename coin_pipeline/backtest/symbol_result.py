@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from coin_pipeline.backtest.formatting import Json, iso_seconds, pluralize
+from coin_pipeline.backtest.formatting import Json, iso_seconds
+from coin_pipeline.backtest.messages import Message, check_json
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.tables import TEXT_TYPE, TIME_TYPE
 from coin_pipeline.engine.bars import Bars, Floats, Ints
@@ -146,25 +147,21 @@ def checks_json(covered: Json, ahead: LookAheadReport) -> list[Json]:
         ahead: Report of the look-ahead check.
     """
     return [
-        {"name": "candles", "passed": True, "detail": f"{covered['present']} candles in order, prices consistent"},
-        {"name": "no_look_ahead", "passed": ahead.is_conclusive, "detail": _compared(ahead)},
+        check_json("candles", Message("candles_valid", {"present": covered["present"]}), passed=True),
+        check_json("no_look_ahead", _compared(ahead), passed=ahead.is_conclusive),
     ]
 
 
-def _compared(ahead: LookAheadReport) -> str:
-    rounded = f"{pluralize(ahead.rounding, 'decision')} changed only by rounding errors of later candles"
+def _compared(ahead: LookAheadReport) -> Message:
+    rounding = {"rounding": ahead.rounding}
     if not ahead.is_complete:
-        return f"not checked: {rounded}, which is too many; round indicators before comparing them"
+        return Message("look_ahead_rounding", rounding)
     if not ahead.is_conclusive:
-        reason = ahead.failure or "the strategy looks back too far for that"
-        return f"not checked, no decision came out again from fewer candles: {reason}"
-    among = f"{ahead.decisions} of {ahead.total_decisions} decisions among them"
-    parts = [
-        f"signals unchanged with other later candles at {ahead.cuts} points, {among}",
-        f"screened after {pluralize(ahead.screened, 'candle')}" if ahead.screened else "",
-        rounded if ahead.rounding else "",
-    ]
-    return "; ".join(filter(None, parts))
+        failure = Message("look_ahead_failure", {"failure": ahead.failure})
+        return failure if ahead.failure else Message("look_ahead_too_far", {})
+    counts = {"cuts": ahead.cuts, "decisions": ahead.decisions, "total": ahead.total_decisions}
+    code = "look_ahead_unchanged" + "_screened" * bool(ahead.screened) + "_rounded" * bool(ahead.rounding)
+    return Message(code, {**counts, "screened": ahead.screened, **rounding})
 
 
 def _signals(bars: Bars, simulation: Simulation) -> pa.Table:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.messages import Message, check_json
 from coin_pipeline.candles.timeframe import Timeframe, seoul_day, utc
 from coin_pipeline.engine.bars import Bars, Floats
 from coin_pipeline.engine.ticks import TickTable
@@ -32,13 +33,13 @@ def check_ticks(bars: Bars, timeframe: Timeframe, ticks: TickTable | None) -> li
         [ticks.on_grid(column, bars.time) | ticks.on_grid(column, closing) for column in prices.T], axis=1
     )
     share = float(np.mean(on_grid))
-    detail = f"{_percent(share)} of {prices.size:,} prices are prices that the market quoted on their day"
-    if share < MIN_ON_GRID:
-        first = int(np.argmin(on_grid))
-        price = np.format_float_positional(prices.flat[first], trim="-")
-        day = seoul_day(utc(bars.time[first // prices.shape[1]]))
-        detail = f"only {detail}; the first that is not is {price} on {day}: these ticks may not fit the candles"
-    return [{"name": "tick_sizes", "passed": share >= MIN_ON_GRID, "detail": detail}]
+    counted = {"share": _percent(share), "prices": prices.size}
+    if share >= MIN_ON_GRID:
+        return [check_json("tick_sizes", Message("ticks_fit", counted), passed=True)]
+    first = int(np.argmin(on_grid))
+    price = np.format_float_positional(prices.flat[first], trim="-")
+    day = seoul_day(utc(bars.time[first // prices.shape[1]])).isoformat()
+    return [check_json("tick_sizes", Message("ticks_differ", {**counted, "price": price, "day": day}), passed=False)]
 
 
 def _percent(share: float) -> str:

@@ -12,6 +12,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_value
+from coin_pipeline.backtest.messages import check_sentence, warning_sentences
 from coin_pipeline.backtest.tables import Tables
 from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.languages import Language
@@ -71,12 +72,12 @@ def render_backtest_page(
         tables: Tables from `document.result_tables` of the same run.
         data: What its charts and its table of trades show.
         analysis: Its figures and smaller tables.
-        language: Language of its texts; warnings and details of checks are in English.
+        language: Language of its texts.
     """
     write = Writer(language)
     metrics = document["metrics"]
     spec = document.get("spec", {})
-    checks = _checks(document)
+    checks = _checks(document, language)
     shown = max(_CHECKS_SHOWN, sum(not check["passed"] for check in checks))
     values = {
         "document": document,
@@ -101,6 +102,7 @@ def render_backtest_page(
         "daily_picture": _histogram(write, "daily_returns", analysis["daily_returns"]),
         "trade_picture": _histogram(write, "trade_returns", analysis["trade_returns"]),
         "strips": _strips(write, document, analysis),
+        "warnings": warning_sentences(document, language),
         "gaps_shown": GAPS_SHOWN,
         "symbols_named": SYMBOLS_NAMED,
         "checks": checks[:shown],
@@ -157,9 +159,13 @@ def _heat(largest: float, value: float | None) -> str:
     return "" if not value else f"{_side(value)}-{max(1, round(_HEAT_LEVELS * abs(value) / largest))}"
 
 
-def _checks(document: Json) -> list[Json]:
+def _checks(document: Json, language: Language) -> list[Json]:
     """Return the checks of all symbols; if there are many, those that failed come first."""
-    checks = [{"symbol": part["symbol"], **check} for part in document["symbols"] for check in part["checks"]]
+    checks = [
+        {"symbol": part["symbol"], "sentence": check_sentence(check, language), **check}
+        for part in document["symbols"]
+        for check in part["checks"]
+    ]
     return sorted(checks, key=lambda check: check["passed"]) if len(checks) > _CHECKS_SHOWN else checks
 
 

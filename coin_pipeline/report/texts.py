@@ -209,7 +209,7 @@ PAGE: Mapping[str, Text] = {
     "take_profit": Text("take profit", "익절"),
     "trailing_stop": Text("trailing stop", "추적 손절"),
 }
-"""Texts of the template. Warnings, details of checks and descriptions are those of the result, in English."""
+"""Texts of the template, besides those of warnings and checks."""
 
 SCRIPT: Mapping[str, Text] = {
     "chart_strategy": Text("Strategy", "전략"),

@@ -24,7 +24,8 @@ from coin_pipeline.strategies.registry import StrategyRegistry
 
 _END_OF_TIME_NS = 2**63 - 1
 DifferenceKind = Literal["spec", "candles", "code", "versions", "text", "field", "result"]
-_SENTENCE = re.compile(r"symbols\.\d+\.checks\.\d+\.detail|warnings\.\d+")
+_MESSAGE = r"(code|values\..+)"
+_SENTENCE = re.compile(rf"symbols\.\d+\.checks\.\d+\.(detail|{_MESSAGE})|warnings\.\d+|warning_codes\.\d+\.{_MESSAGE}")
 """Paths of a result whose text a release may word differently; the figures in it are elsewhere too."""
 
 
@@ -176,7 +177,7 @@ def differences(path: str, stored: object, current: object) -> Iterator[Differen
         else:
             yield from differences(inner, before, after)
     if is_leaf:
-        is_text = isinstance(stored, str) and isinstance(current, str) and _SENTENCE.fullmatch(path)
+        is_text = None not in (stored, current) and _SENTENCE.fullmatch(path)
         yield Difference("text" if is_text else "result", path, stored, current)
 
 

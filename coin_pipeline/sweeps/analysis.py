@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from coin_pipeline.backtest.formatting import Json, pluralize
+from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.messages import Message
 from coin_pipeline.backtest.warnings import FEW_TRADES
 from coin_pipeline.sweeps import sensitivity
 from coin_pipeline.sweeps.trial_points import TrialPoints
@@ -25,7 +26,8 @@ def analyze(points: TrialPoints, schema: Json) -> Json:
         schema: JSON schema of the strategy's parameters.
 
     Returns:
-        `best`, `checked` (empty), `plateau`, `top`, `heat_map` and `warnings` of the sweep document.
+        `best`, `checked` (empty), `plateau`, `top` and `heat_map` of the sweep document, and its warnings as
+        `messages`.
     """
     spec, neighbourhoods = points.spec, None
     if spec.search == "grid" and len(points.ranking):
@@ -42,7 +44,7 @@ def analyze(points: TrialPoints, schema: Json) -> Json:
         "plateau": plateau,
         "top": [points.summary(index) for index in points.ranking[:TOP].tolist()],
         "heat_map": sensitivity.heat_map(spec.space, points.column, points.objectives),
-        "warnings": _warnings(points, best, schema),
+        "messages": _warnings(points, best, schema),
     }
 
 
@@ -58,35 +60,30 @@ def _plateau(points: TrialPoints, neighbourhoods: sensitivity.Neighbourhoods) ->
     return {**points.summary(index), **_neighbourhood(neighbourhoods, index), "definition": PLATEAU}
 
 
-def _warnings(points: TrialPoints, best: Json | None, schema: Json) -> list[str]:
-    """Return what a reader must know before trusting the best point, one sentence each."""
+def _warnings(points: TrialPoints, best: Json | None, schema: Json) -> list[Message]:
+    """Return what a reader must know before trusting the best point."""
     objective, count = points.spec.objective, len(points.numbers)
     if best is None:
-        return [f"the {objective} is undefined at every point, so there is no best one"]
+        return [Message("no_best_point", {"objective": objective})]
     warnings = sensitivity.edge_warnings(points.spec.space, best["values"], schema)
     if count > 1:
-        bias = f"the best of {count:,} points is biased upwards: part of its {objective} is luck, so expect less"
-        warnings.insert(0, bias)
+        warnings.insert(0, Message("biased", {"points": count, "objective": objective}))
     if best["figures"]["total_return"] <= 0:
-        warnings.append("even the best point made no profit")
+        warnings.append(Message("no_profit", {}))
     if points.spec.search == "grid" and best["neighbourhood"] is None:
-        warnings.append("the grid has too many neighbours to look for a plateau; sweep fewer dimensions at once")
+        warnings.append(Message("too_many_neighbours", {}))
     trades = best["figures"]["trades"]
     if trades < FEW_TRADES:
-        warnings.append(f"only {pluralize(trades, 'trade')} at the best point: fewer than {FEW_TRADES} may be luck")
+        warnings.append(Message("few_trades_at_best", {"trades": trades, "limit": FEW_TRADES}))
     return warnings + _isolation_warnings(objective, best)
 
 
-def _isolation_warnings(objective: str, best: Json) -> list[str]:
+def _isolation_warnings(objective: str, best: Json) -> list[Message]:
     reached, neighbourhood = best["figures"]["objective"], best["neighbourhood"]
     if not neighbourhood or neighbourhood["size"] <= 1 or reached <= 0:
         return []
     median = neighbourhood["median"]
     if median is not None and median >= ISOLATED * reached:
         return []
-    around = "undefined" if median is None else f"{median:.4g}"
-    warning = (
-        f"the best point is isolated: its {objective} is {reached:.4g}, but the median of the {neighbourhood['size']}"
-        f" points around it is {around}; a small change loses most of it"
-    )
-    return [warning]
+    values = {"objective": objective, "reached": reached, **neighbourhood}
+    return [Message("isolated_undefined" if median is None else "isolated", values)]

@@ -10,6 +10,7 @@ import pyarrow as pa
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.formatting import Json, iso_microseconds
+from coin_pipeline.backtest.messages import warnings_json
 from coin_pipeline.backtest.spec import Times
 from coin_pipeline.backtest.tables import to_parquet, unstack
 from coin_pipeline.errors import CodeChanged
@@ -88,7 +89,7 @@ def assemble(
     points = TrialPoints.of(spec, pa.concat_tables([table.replace_schema_metadata(None) for _, table in parts]))
     analysis = analyze(points, strategy.Params.model_json_schema())
     warm_ups = {item.symbol: item.warm_up for item in chunk.candles}
-    analysis["warnings"] = [*warm_up_warnings(spec, chunk.start, warm_ups), *analysis["warnings"]]
+    analysis |= warnings_json([*warm_up_warnings(spec, chunk.start, warm_ups), *analysis.pop("messages")])
     equity = None
     if len(points.ranking):
         equity = _run_best(run_id, points, analysis, chunk, catalog, registry, environment, started_at)
@@ -177,6 +178,6 @@ def _run_best(
         "symbols": points.rows(best).to_pylist(),
         "result": document["metrics"],
         "result_sha256": document["result_sha256"],
-        "warnings": document["warnings"],
+        **{name: document[name] for name in ("warnings", "warning_codes")},
     }
     return backtest.tables["equity"]

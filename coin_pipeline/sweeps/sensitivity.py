@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.messages import Message
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.strategies.registry import numeric_limits
 from coin_pipeline.sweeps.search_space import Dimension, Point, Range, Value, is_number
@@ -116,8 +117,8 @@ def heat_map(space: Sequence[Dimension], column_of: Callable[[str], Floats], obj
     return {**sides, **maps}
 
 
-def edge_warnings(space: Sequence[Dimension], point: Point, schema: Json) -> list[str]:
-    """Return a sentence for each numeric dimension in which the point is at an edge of the swept values.
+def edge_warnings(space: Sequence[Dimension], point: Point, schema: Json) -> list[Message]:
+    """Return a warning for each numeric dimension in which the point is at an edge of the swept values.
 
     An edge at the limit of the strategy's schema is ignored, and so are dimensions of fewer than three values.
 
@@ -133,9 +134,9 @@ def edge_warnings(space: Sequence[Dimension], point: Point, schema: Json) -> lis
         if not is_number(value):
             continue
         if value <= low and value != lowest:
-            warnings.append(f"{dim.name}={value} is at the lowest value swept: the best may be below it")
+            warnings.append(Message("lowest_swept", {"name": dim.name, "value": value}))
         elif value >= high and value != highest:
-            warnings.append(f"{dim.name}={value} is at the highest value swept: the best may be above it")
+            warnings.append(Message("highest_swept", {"name": dim.name, "value": value}))
     return warnings
 
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.earlier_candles import EarlierCandles
 from coin_pipeline.backtest.formatting import Json, pluralize
+from coin_pipeline.backtest.messages import Message
 from coin_pipeline.backtest.runner import CandleSlice, find_candles, read_candles
 from coin_pipeline.backtest.warm_up import WarmUp, choose_warm_up
 from coin_pipeline.backtest.warnings import settling_warnings
@@ -70,7 +71,7 @@ def find_period(
     return EvaluatedPeriod(start, slices, warm_ups)
 
 
-def warm_up_warnings(spec: SweepSpec, start: date, warm_ups: Mapping[str, WarmUp | None]) -> list[str]:
+def warm_up_warnings(spec: SweepSpec, start: date, warm_ups: Mapping[str, WarmUp | None]) -> list[Message]:
     """Return what a reader must know about the warm-up of a sweep.
 
     Args:
@@ -78,15 +79,14 @@ def warm_up_warnings(spec: SweepSpec, start: date, warm_ups: Mapping[str, WarmUp
         start: First day on which its points are evaluated.
         warm_ups: Warm-up of each symbol.
     """
-    warnings = [text for symbol, own in warm_ups.items() if own for text in settling_warnings(symbol, own.model_dump())]
-    if start > spec.start_date:
-        declared = max(own.declared for own in warm_ups.values() if own)
-        warnings.insert(
-            0,
-            f"all points are evaluated from {start} instead of {spec.start_date}: they need up to"
-            f" {pluralize(declared, 'candle')} before the first decision, and fewer are stored before the range",
-        )
-    return warnings
+    settling = [
+        warning for symbol, own in warm_ups.items() if own for warning in settling_warnings(symbol, own.model_dump())
+    ]
+    if start <= spec.start_date:
+        return settling
+    days = {"start": start.isoformat(), "requested": spec.start_date.isoformat()}
+    declared = max(own.declared for own in warm_ups.values() if own)
+    return [Message("evaluated_from", {**days, "declared": declared}), *settling]
 
 
 def warm_up_json(warm_up: WarmUp | None) -> Json | None:

@@ -95,6 +95,8 @@ def test_prices_on_either_side_of_a_change_are_those_of_their_day() -> None:
         "name": "tick_sizes",
         "passed": True,
         "detail": "100.00% of 28 prices are prices that the market quoted on their day",
+        "code": "ticks_fit",
+        "values": {"share": "100.00%", "prices": 28},
     }
 
 

@@ -1,11 +1,13 @@
 """Warnings of a result."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from coin_pipeline.backtest.messages import Message, check_json
 from coin_pipeline.backtest.portfolio import best_trade
 from coin_pipeline.backtest.symbol_result import SymbolResult
 from coin_pipeline.backtest.warnings import collect_warnings
@@ -47,14 +49,16 @@ def warned(
     profit_factor: float | None = 1.5,
     **params: object,
 ) -> list[str]:
-    """Return the warnings of a result with these symbols."""
+    """Return the warnings of a result with these symbols, in English."""
     best = best_trade(parts, 1.0)
     trades = sum(len(one.trades) for one in parts)
     metrics = {"trades": trades, "total_return": total, "expectancy": expectancy, "sharpe": sharpe}
     metrics |= {"win_rate": win_rate, "profit_factor": profit_factor}
     costs = {"gross_return": -0.05, "stress": {"1x": total, "2x": at_twice}, "break_even_rate": break_even}
     values, schema = Params(**params).model_dump(), Params.model_json_schema()
-    return collect_warnings(parts, metrics, costs, best, days, values, schema)
+    warnings = collect_warnings(parts, metrics, costs, best, days, values, schema)
+    assert all(re.search("[가-힣]", warning.write("ko")) for warning in warnings)
+    return [warning.write() for warning in warnings]
 
 
 def test_an_account_that_loses_with_a_positive_expectancy() -> None:
@@ -116,10 +120,11 @@ def test_a_solid_result_is_not_warned_of() -> None:
 def test_a_check_that_could_not_be_made() -> None:
     """A check that was not possible is reported with its reason; a passed one is not."""
     checks = [
-        {"name": "candles", "passed": True, "detail": "a"},
-        {"name": "no_look_ahead", "passed": False, "detail": "b"},
+        check_json("candles", Message("candles_valid", {"present": 9}), passed=True),
+        check_json("no_look_ahead", Message("look_ahead_failure", {"failure": "b"}), passed=False),
     ]
-    assert warned(part(*[0.01] * 30, checks=checks)) == ["BTC_KRW: no_look_ahead: b"]
+    (warning,) = warned(part(*[0.01] * 30, checks=checks))
+    assert warning == "BTC_KRW: no_look_ahead: not checked, no decision came out again from fewer candles: b"
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, "only 1 trade:"), (29, "only 29 trades:")])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from coin_pipeline.backtest.messages import Message, check_json, warnings_json
 from coin_pipeline.languages import Language
 from coin_pipeline.report.backtest_page import content_security_policy, render_backtest_page
 from coin_pipeline.report.payload import Analysis, ReportData
@@ -196,7 +197,18 @@ def test_korean_page_has_no_english_labels() -> None:
     html = rendered(report_document(warnings=["it hardly traded"]), language="ko")
     for label in ("Total return", "Drawdown", "Symbols", "Break-even", "per leg"):
         assert label not in Page(html).text
-    assert '<ul lang="en">\n<li>it hardly traded</li>' in html
+    assert '<li lang="en">it hardly traded</li>' in html
+
+
+def test_warnings_and_checks_are_in_korean() -> None:
+    """Where the document has their codes and values."""
+    check = check_json("candles", Message("candles_valid", {"present": 366}), passed=True)
+    warnings = warnings_json([Message("few_trades", {"trades": 3, "limit": 30})])
+    document = report_document(**warnings)
+    document["symbols"][0]["checks"] = [check]
+    html = rendered(document, language="ko")
+    assert '<li lang="ko">거래가 3건뿐입니다.' in html
+    assert 'lang="ko">캔들 366개가 시간순이며' in html
 
 
 def test_texts_have_the_same_placeholders_in_both_languages() -> None:
