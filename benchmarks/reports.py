@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(format_facts(machine()))
     with tempfile.TemporaryDirectory() as folder:
         trades = run_backtest(Path(folder), bars)
-        build = partial(read_report, LocalStore(Path(folder)), CandleCatalog(Path(folder)), RUN_ID)
+        store, catalog = LocalStore(Path(folder)), CandleCatalog(Path(folder))
+        build = partial(read_report, store, catalog, RUN_ID, strategies=load_registry)
         html = build().html  # compiles the template
         file = Path(folder) / "report.html"
         file.write_text(html, "utf-8")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import HTMLResponse
 
 from coin_api.accept import prefers_json
-from coin_api.deps import CatalogDep, OrchestratorDep, StoreDep
+from coin_api.deps import CatalogDep, OrchestratorDep, StoreDep, StrategiesDep
 from coin_api.pages.language import language_of
 from coin_api.pages.rendering import remember_language
 from coin_api.pages.result_errors import result_error_page
@@ -28,6 +28,7 @@ async def report(
     orchestrator: OrchestratorDep,
     store: StoreDep,
     catalog: CatalogDep,
+    strategies: StrategiesDep,
     lang: Annotated[
         Language | None, Query(description="Language. Default: the one chosen in the app, or that of Accept-Language.")
     ] = None,
@@ -38,7 +39,7 @@ async def report(
 
     def build() -> Report:
         with explain_missing_result(orchestrator, run_id):
-            return read_report(store, catalog, run_id, language)
+            return read_report(store, catalog, run_id, language, strategies.current)
 
     try:
         page = await to_thread.run_sync(build, limiter=_BUILDERS)

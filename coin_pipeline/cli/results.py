@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,11 +111,14 @@ def export_table(
 @ids.run_id
 @click.option("--output", metavar="FILE", help="The file, by default RUN_ID.html; - for standard output.")
 @click.option("--lang", "language", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language.")
+@options.strategy_files
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
-def write_report(run_id: str, output: str | None, language: "Language", *, force: bool) -> None:
+def write_report(
+    run_id: str, output: str | None, language: "Language", strategy_files: tuple[Path, ...], *, force: bool
+) -> None:
     """Write the report of RUN_ID, one HTML file that needs no network.
 
-    Prices are drawn from the stored candles if they are still those of the backtest.
+    Prices and the levels of the strategy are drawn if the stored candles and its code are still those of the backtest.
 
     \b
     coin results report RUN_ID --output report.html
@@ -123,9 +127,12 @@ def write_report(run_id: str, output: str | None, language: "Language", *, force
     from coin_pipeline.cli.output import output_file
     from coin_pipeline.report.stored import read_report
     from coin_pipeline.storage.open_store import open_store
+    from coin_pipeline.strategies.registry import load_registry
 
-    settings = read_settings()
-    page = read_report(open_store(settings), CandleCatalog(settings.data_root), run_id, language).html.encode()
+    settings = read_settings(strategy_files)
+    store, catalog = open_store(settings), CandleCatalog(settings.data_root)
+    strategies = partial(load_registry, settings.coin_strategy_files)
+    page = read_report(store, catalog, run_id, language, strategies).html.encode()
     if output == "-":
         click.echo(page, nl=False)
         return

@@ -55,7 +55,7 @@ class Signals:
         if self.hold is not None:
             _check_hold(self.hold)
         if self.plot:
-            object.__setattr__(self, "plot", _lines(self.plot, len(self.entries)))
+            object.__setattr__(self, "plot", check_lines(self.plot, len(self.entries)))
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -70,8 +70,14 @@ def _booleans(name: str, column: npt.ArrayLike) -> Bools:
     return read_only(array)
 
 
-def _lines(plot: Mapping[str, npt.ArrayLike], n: int) -> Mapping[str, Floats]:
-    """Return the lines of a plot as read-only float64 arrays."""
+def check_lines(plot: Mapping[str, npt.ArrayLike], n: int) -> Mapping[str, Floats]:
+    """Return the lines of a plot as read-only float64 arrays, shape (n,) each.
+
+    Raises:
+        TypeError: A line is not numeric.
+        ValueError: There are more than `MAX_LINES`, one has another shape, or its label is not 1 to `MAX_LABEL`
+            printable characters.
+    """
     if len(plot) > MAX_LINES:
         raise ValueError(f"plot has {len(plot)} lines; at most {MAX_LINES} are shown")
     lines: dict[str, Floats] = {}

@@ -15,11 +15,14 @@ from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.errors import CoinError
 from coin_pipeline.languages import Language, Text
 from coin_pipeline.report.packing import decimals_of, decimals_of_largest, last_known, pack
-from coin_pipeline.report.payload import Candles, ChartLine, Column, SymbolData
+from coin_pipeline.report.payload import Candles, ChartLine, SymbolData
+from coin_pipeline.report.strategy_lines import LinesOf, no_lines
+from coin_pipeline.strategies.plot import Pane, PlotLine
 
 StopKind = Literal["stop_loss", "take_profit", "trailing_stop"]
 Lines = Mapping[str, Floats]
 """Lines by label, one value per bar, shape (n,), NaN where there is none."""
+_NUMBERS_PER_CANDLE, _MIN_CANDLES, _MAX_CANDLES = 6, 500, 50_000
 _VOLUME_DIGITS, _LINE_DIGITS = 5, 7
 _NEAR = (0.5, 2.0)
 """Lines between these multiples of the close are drawn on the price."""
@@ -39,20 +42,38 @@ class ChartInputs(NamedTuple):
 
     Attributes:
         candles: Where the candles of the backtest are stored; None if that is unknown.
-        indicators: Lines of the strategy by symbol.
+        indicators: Lines that were stored with the result, by symbol.
         language: Language of the texts.
+        plot: Lines that the strategy plots now; see `strategy_lines`.
     """
 
     candles: CandleSource | None = None
     indicators: Mapping[str, Lines] = {}
     language: Language = "en"
+    plot: LinesOf = no_lines
 
 
 NO_INPUTS = ChartInputs()
 """No candles and no indicators, in English."""
 
 
-def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInputs, limit: int) -> SymbolData:
+class BarLine(NamedTuple):
+    """A line of a chart: one value per bar, shape (n,), NaN where there is none; see `ChartLine`."""
+
+    label: str
+    kind: Literal["indicator"] | StopKind
+    pane: Pane
+    values: Floats
+
+    def pack(self, starts: Ints) -> ChartLine:
+        """Return the line on candles that begin at some bars: the last value of each, on the volume the sum."""
+        is_volume = self.pane == "volume"  # a candle has the sum of the volumes of its bars too
+        values = np.add.reduceat(self.values, starts) if is_volume else last_known(self.values, starts)
+        packed = pack(values, decimals_of_largest(values, _LINE_DIGITS))
+        return {"label": self.label, "kind": self.kind, "pane": self.pane, "values": packed}
+
+
+def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInputs, room: int) -> SymbolData:
     """Return the chart of a symbol; without candles unless those of the backtest are still stored.
 
     Args:
@@ -60,34 +81,40 @@ def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInpu
         symbol: One of its symbols.
         trades: The trades of the symbol, all columns of the table.
         inputs: Candles, indicators and the language.
-        limit: Maximum number of candles; more are combined to longer ones.
+        room: Numbers that candles and lines may have; if there are more, several candles are combined to one.
     """
     bars = _read_bars(document, symbol, inputs)
     if isinstance(bars, str):
-        return {"name": symbol, "trades": len(trades), "candles": None, "no_candles": bars, "lines": []}
-    timeframe, size = parse_timeframe(document["timeframe"]), -(-len(bars) // limit)
-    starts = np.arange(0, len(bars), size)
-    indicators = {name: line for name, line in inputs.indicators.get(symbol, {}).items() if len(line) == len(bars)}
-    lines: list[ChartLine] = [
-        {
-            "label": label,
-            "kind": "indicator",
-            "pane": "price" if _is_near(line, bars.close) else "own",
-            "values": _pack_line(line, starts),
+        return {
+            "name": symbol,
+            "trades": len(trades),
+            "candles": None,
+            "no_candles": bars,
+            "lines": [],
+            "no_lines": None,
         }
-        for label, line in indicators.items()
-    ]
-    lines += [
-        {"label": kind, "kind": kind, "pane": "price", "values": _pack_line(line, starts)}
-        for kind, line in stop_lines(document["stops"], bars, trades)
-    ]
+    plotted = inputs.plot(symbol, bars)
+    stored = {label: PlotLine(line) for label, line in inputs.indicators.get(symbol, {}).items()}
+    lines = [*_indicators({**plotted.lines, **stored}, bars), *stop_lines(document["stops"], bars, trades)]
+    limit = min(max(room // (_NUMBERS_PER_CANDLE + len(lines)), _MIN_CANDLES), _MAX_CANDLES)
+    size = -(-len(bars) // limit)
+    starts = np.arange(0, len(bars), size)
     return {
         "name": symbol,
         "trades": len(trades),
-        "candles": _candles(bars, starts, size, timeframe),
+        "candles": _candles(bars, starts, size, parse_timeframe(document["timeframe"])),
         "no_candles": None,
-        "lines": lines,
+        "lines": [line.pack(starts) for line in lines],
+        "no_lines": plotted.missing,
     }
+
+
+def _indicators(lines: Mapping[str, PlotLine], bars: Bars) -> Iterator[BarLine]:
+    """Yield the lines that have a value for each bar, with their panes."""
+    for label, line in lines.items():
+        if len(line.values) == len(bars):
+            pane = line.pane or ("price" if _is_near(line.values, bars.close) else "own")
+            yield BarLine(label, "indicator", pane, line.values)
 
 
 def _read_bars(document: Json, symbol: str, inputs: ChartInputs) -> Bars | str:
@@ -128,11 +155,6 @@ def _candles(bars: Bars, starts: Ints, size: int, timeframe: Timeframe) -> Candl
     }
 
 
-def _pack_line(line: Floats, starts: Ints) -> Column:
-    values = last_known(line, starts)
-    return pack(values, decimals_of_largest(values, _LINE_DIGITS))
-
-
 def _is_near(line: Floats, close: Floats) -> bool:
     """Return whether a line is of the size of the price, so that both fit one scale."""
     low, high = _NEAR
@@ -141,8 +163,8 @@ def _is_near(line: Floats, close: Floats) -> bool:
     return bool(len(known)) and bool(np.all((known > low) & (known < high)))
 
 
-def stop_lines(stops: Json, bars: Bars, trades: pa.Table) -> Iterator[tuple[StopKind, Floats]]:
-    """Yield the level of each stop on the bars of a position, shape (n,), NaN elsewhere.
+def stop_lines(stops: Json, bars: Bars, trades: pa.Table) -> Iterator[BarLine]:
+    """Yield the level of each stop on the bars of a position, NaN elsewhere.
 
     On its bar, a trailing stop follows the open and the highest price of the bars before; see `compute_outcomes`.
 
@@ -166,7 +188,7 @@ def stop_lines(stops: Json, bars: Bars, trades: pa.Table) -> Iterator[tuple[Stop
     for kind, level in levels.items():
         line = np.full(len(bars), np.nan)
         line[row] = level
-        yield kind, line
+        yield BarLine(kind, kind, "price", line)
 
 
 def _highest_so_far(values: Floats, age: Ints) -> Floats:

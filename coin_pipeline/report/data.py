@@ -21,8 +21,7 @@ MAX_CHARTS = 40
 """Symbols with a price chart."""
 _MAX_NUMBERS = 540_000
 """Numbers of trades and candles in a report, which keep it below 1.5 MB."""
-_NUMBERS_PER_TRADE, _NUMBERS_PER_CANDLE = 9, 6
-_MIN_CANDLES, _MAX_CANDLES = 500, 50_000
+_NUMBERS_PER_TRADE = 9
 _CURVE_BUCKETS = 600
 _SHARPE_WINDOWS = (180, 90, 30)
 """Days of the rolling Sharpe ratio: the first that fits twice into the range."""
@@ -75,12 +74,9 @@ def _charts(document: Json, trades: pa.Table, symbol: Ints, inputs: ChartInputs)
     """Return the charts of the symbols with most trades, those with most first."""
     names = [part["symbol"] for part in document["symbols"]]
     most = np.argsort(-np.bincount(symbol, minlength=len(names)), kind="stable")[:MAX_CHARTS].tolist()
-    stops = sum(stop is not None for stop in document["stops"].values())
-    per_candle = _NUMBERS_PER_CANDLE + stops + max(map(len, inputs.indicators.values()), default=0)
-    room = _MAX_NUMBERS - _NUMBERS_PER_TRADE * min(len(trades), MAX_TRADES)
-    limit = min(max(room // (per_candle * len(most)), _MIN_CANDLES), _MAX_CANDLES)
+    room = (_MAX_NUMBERS - _NUMBERS_PER_TRADE * min(len(trades), MAX_TRADES)) // len(most)
     return [
-        symbol_data(document, names[code], trades.take(np.flatnonzero(symbol == code)), inputs, limit) for code in most
+        symbol_data(document, names[code], trades.take(np.flatnonzero(symbol == code)), inputs, room) for code in most
     ]
 
 

@@ -63,24 +63,28 @@ class ChartLine(TypedDict):
     Attributes:
         label: Name of the line, from the strategy; any printable text.
         kind: An indicator of the strategy, or the level of a stop while a position is open.
-        pane: On the price, or in a pane of its own below.
+        pane: On the price, on its volume, or in a pane of its own below.
         values: One per candle of the chart.
     """
 
     label: str
     kind: Literal["indicator", "stop_loss", "take_profit", "trailing_stop"]
-    pane: Literal["price", "own"]
+    pane: Literal["price", "volume", "own"]
     values: Column
 
 
 class SymbolData(TypedDict):
-    """A symbol, its candles and lines; without candles, `no_candles` has the reason in the language of the report."""
+    """A symbol, its candles and lines.
+
+    `no_candles` is why candles, and `no_lines` why lines of the strategy are missing, in the language of the report.
+    """
 
     name: str
     trades: int
     candles: Candles | None
     no_candles: str | None
     lines: list[ChartLine]
+    no_lines: str | None
 
 
 class Trades(TypedDict):

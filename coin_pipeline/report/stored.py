@@ -1,6 +1,6 @@
 """Reports of stored results, built when they are asked for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 from typing import NamedTuple
 
@@ -20,9 +20,11 @@ from coin_pipeline.report.analysis import account_curve, analyse
 from coin_pipeline.report.backtest_page import content_security_policy, render_backtest_page
 from coin_pipeline.report.chart import NO_INPUTS, ChartInputs
 from coin_pipeline.report.data import report_data
+from coin_pipeline.report.strategy_lines import no_lines, strategy_lines
 from coin_pipeline.results.store import load_result, report_key, stored_document
 from coin_pipeline.results.tables import ResultTable, open_table, read_indicators
 from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.strategies.registry import StrategyRegistry
 
 MAX_EQUITY_ROWS = 2_000_000
 """Rows of equity that are read at once; of a result with more, only the account is kept in memory."""
@@ -36,7 +38,13 @@ class Report(NamedTuple):
     policy: str
 
 
-def read_report(store: ObjectStore, candles: CandleSource, run_id: str, language: Language = "en") -> Report:
+def read_report(
+    store: ObjectStore,
+    candles: CandleSource,
+    run_id: str,
+    language: Language = "en",
+    strategies: Callable[[], StrategyRegistry] | None = None,
+) -> Report:
     """Return the report of a stored result.
 
     That of a backtest is built from its document and tables. That of a sweep was stored with it, as were those of the
@@ -47,6 +55,7 @@ def read_report(store: ObjectStore, candles: CandleSource, run_id: str, language
         candles: Where the candles of backtests are stored.
         run_id: The run.
         language: Language of the report of a backtest.
+        strategies: Returns the registered strategies, of which that of a backtest plots its lines; None to plot none.
 
     Raises:
         InvalidRunId: `run_id` cannot be the ID of a run.
@@ -57,7 +66,8 @@ def read_report(store: ObjectStore, candles: CandleSource, run_id: str, language
     document = load_result(store, run_id)
     if document.get("version") != SCHEMA:
         return _stored_report(store, run_id, document)
-    inputs = ChartInputs(candles, read_indicators(store, run_id), language)
+    plot = strategy_lines(document, candles, strategies, language) if strategies else no_lines
+    inputs = ChartInputs(candles, read_indicators(store, run_id), language, plot)
     html = render_report(document, _read_tables(store, run_id, document), inputs)
     return Report(html, content_security_policy())
 

@@ -6,5 +6,6 @@ from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.plot import PlotLine
 
-__all__ = ["Bars", "Field", "SignalRows", "Signals", "Strategy", "StrategyParams"]
+__all__ = ["Bars", "Field", "PlotLine", "SignalRows", "Signals", "Strategy", "StrategyParams"]

@@ -1,15 +1,16 @@
 """Base classes of strategies and their parameters."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from coin_pipeline.engine.bars import Bars, Ints
+from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
+from coin_pipeline.strategies.plot import PlotLine
 
 
 class StrategyParams(BaseModel):
@@ -77,6 +78,21 @@ class Strategy(ABC, Generic[ParamsT]):
             Rows in which point k equals ``signals(bars, points[k])`` exactly.
         """
         return SignalRows.of(self.signals(bars, params) for params in points)
+
+    def plot(self, bars: Bars, params: ParamsT) -> Mapping[str, Floats | PlotLine]:  # noqa: ARG002
+        """Return the levels that the strategy decides by, for the price chart of a report; none by default.
+
+        A run never calls it: reports do, on the candles of the backtest, if neither they nor the code has changed.
+
+        Args:
+            bars: n candles, read-only; those of the warm-up come first.
+            params: Validated parameters.
+
+        Returns:
+            Up to 16 lines by label: one number per bar, shape (n,), NaN where there is none. A `PlotLine` also chooses
+            the pane.
+        """
+        return {}
 
     def warm_up_bars(self, params: ParamsT) -> int:  # noqa: ARG002 - for subclasses that look back
         """Return the number of earlier bars that a decision reads.

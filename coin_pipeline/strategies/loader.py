@@ -7,7 +7,8 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import InvalidStrategyFile, StrategyFailed
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.strategies.base import Strategy, StrategyParams
+from coin_pipeline.strategies.plot import PlotLine, check_plot
 
 _OWN_PACKAGES = frozenset({"coin_pipeline", "coin_api"})
 _INSTALL_FOLDERS = frozenset({"site-packages", "dist-packages"})
@@ -32,12 +34,8 @@ def run_strategy(strategy: Strategy[Any], bars: Bars, params: StrategyParams, sy
     Raises:
         StrategyFailed: The strategy raised, or did not return ``Signals`` of the same length as the bars.
     """
-    try:
+    with _failures_named(strategy, symbol):
         signals = strategy.signals(bars, params)
-    except MemoryError:
-        raise  # concerns the whole run, not the code that happened to allocate
-    except Exception as error:
-        raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
     report_progress()
     if not isinstance(signals, Signals):
         reason = f"signals() returned {type(signals).__name__}, not Signals"
@@ -56,12 +54,8 @@ def run_signal_rows(
     Raises:
         StrategyFailed: The strategy raised, or did not return ``SignalRows`` for these bars and points.
     """
-    try:
+    with _failures_named(strategy, symbol):
         rows = strategy.signal_rows(bars, points, workers)
-    except MemoryError:
-        raise  # concerns the whole run, not the code that happened to allocate
-    except Exception as error:
-        raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
     report_progress()
     if not isinstance(rows, SignalRows):
         reason = f"signal_rows() returned {type(rows).__name__}, not SignalRows"
@@ -72,18 +66,24 @@ def run_signal_rows(
     return rows
 
 
+def run_plot(strategy: Strategy[Any], bars: Bars, params: StrategyParams, symbol: str) -> dict[str, PlotLine]:
+    """Return the lines that a strategy plots on the bars of one symbol.
+
+    Raises:
+        StrategyFailed: The strategy raised, or returned lines that cannot be drawn.
+    """
+    with _failures_named(strategy, symbol):
+        return check_plot(strategy.plot(bars, params), len(bars))
+
+
 def declared_warm_up(strategy: Strategy[Any], params: StrategyParams, symbol: str) -> int:
     """Return the number of earlier bars that a decision reads, as declared by ``warm_up_bars``.
 
     Raises:
         StrategyFailed: The strategy raised, or did not return a number of bars.
     """
-    try:
+    with _failures_named(strategy, symbol):
         return call_warm_up_bars(strategy, params)
-    except MemoryError:
-        raise  # concerns the whole run, not the code that happened to allocate
-    except Exception as error:
-        raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
 
 
 def declared_warm_ups(strategy: Strategy[Any], points: Sequence[StrategyParams], symbol: str) -> Ints:
@@ -94,12 +94,8 @@ def declared_warm_ups(strategy: Strategy[Any], points: Sequence[StrategyParams],
     """
     if type(strategy).warm_up_rows is Strategy.warm_up_rows:
         return np.array([declared_warm_up(strategy, params, symbol) for params in points], np.int64)
-    try:
+    with _failures_named(strategy, symbol):
         rows = np.asarray(strategy.warm_up_rows(points))
-    except MemoryError:
-        raise  # concerns the whole run, not the code that happened to allocate
-    except Exception as error:
-        raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
     if rows.shape != (len(points),) or not np.issubdtype(rows.dtype, np.integer):
         reason = f"warm_up_rows() must return {len(points)} integers, not {rows.dtype} of shape {rows.shape}"
         raise StrategyFailed(strategy.name, symbol, reason)
@@ -119,6 +115,17 @@ def call_warm_up_bars(strategy: Strategy[Any], params: StrategyParams) -> int:
     if isinstance(bars, bool) or not isinstance(bars, int | np.integer) or bars < 0:
         raise ValueError(f"warm_up_bars() returned {bars!r:.80}, expected a number of bars: an integer of 0 or more")
     return int(bars)
+
+
+@contextmanager
+def _failures_named(strategy: Strategy[Any], symbol: str) -> Iterator[None]:
+    """Raise an exception of a strategy's code as StrategyFailed, which names the line."""
+    try:
+        yield
+    except MemoryError:
+        raise  # concerns the whole run, not the code that happened to allocate
+    except Exception as error:
+        raise StrategyFailed(strategy.name, symbol, describe_failure(error, _source_of(strategy))) from error
 
 
 def _source_of(strategy: Strategy[Any]) -> str:

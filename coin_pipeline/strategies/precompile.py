@@ -10,12 +10,12 @@ from coin_pipeline.engine.signal_rows import SignalRows
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import sweep
-from coin_pipeline.strategies.loader import run_strategy
+from coin_pipeline.strategies.loader import run_plot, run_strategy
 from coin_pipeline.strategies.registry import BUILT_IN
 
 
 def compile_kernels() -> None:
-    """Run every built-in strategy, a simulation, a sweep and a shared account on a few bars.
+    """Run and plot every built-in strategy, a simulation, a sweep and a shared account on a few bars.
 
     Later calls, in this process and in others, load the machine code from the cache.
     """
@@ -26,6 +26,7 @@ def compile_kernels() -> None:
         strategy = strategy_class()
         params = strategy.Params()
         simulate(bars, run_strategy(strategy, bars, params, "warm-up"), costs, Fill.NEXT_OPEN, stops, sizing)
+        run_plot(strategy, bars, params, "warm-up")
         sweep(bars, strategy.signal_rows(bars, [params]), [stops], costs, Fill.NEXT_OPEN, sizing)
     overlapping = SignalRows.of([Signals(price > 0.0)])  # an account holds few of the bars that its signals could hold
     sweep(bars, overlapping, None, costs, Fill.NEXT_OPEN, sizing)

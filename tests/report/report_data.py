@@ -46,7 +46,8 @@ def candles(bars: int, seed: int = 1) -> Candles:
 
 def symbol_data(name: str = "BTC_KRW", bars: int = 400, lines: list[ChartLine] | None = None) -> SymbolData:
     """Return a symbol with candles."""
-    return {"name": name, "trades": 0, "candles": candles(bars), "no_candles": None, "lines": lines or []}
+    own = candles(bars)
+    return {"name": name, "trades": 0, "candles": own, "no_candles": None, "lines": lines or [], "no_lines": None}
 
 
 def line(label: str, bars: int = 400, pane: Any = "own") -> ChartLine:  # noqa: ANN401 - a name of a pane

@@ -18,7 +18,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.languages import Language
-from coin_pipeline.report import data
+from coin_pipeline.report import chart, data
 from coin_pipeline.report.chart import CHANGED, NOT_STORED, UNREADABLE, ChartInputs
 from coin_pipeline.report.data import report_data
 from coin_pipeline.report.payload import ReportData
@@ -120,7 +120,7 @@ def test_candles_of_several_bars(
     result: BacktestResult, catalog: CandleCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First open, extremes, last close, sum of the volumes."""
-    monkeypatch.setattr(data, "_MAX_CANDLES", 1000)
+    monkeypatch.setattr(chart, "_MAX_CANDLES", 1000)
     symbol = report_data(result.document, result.tables, ChartInputs(catalog))["symbols"][0]
     bars, candles = bars_of(catalog, symbol["name"]), symbol["candles"]
     assert candles is not None

@@ -189,6 +189,24 @@ def test_strategy_lines_are_in_the_legend(open_report: Opener) -> None:
     assert higher["height"] == plain["height"] + 110
 
 
+def test_lines_on_the_volume_share_its_scale(open_report: Opener) -> None:
+    """They need no pane of their own."""
+    plain = open_report().page.locator("#price-chart").bounding_box()
+    report = open_report({**report_data(), "symbols": [symbol_data(lines=[line("mean volume", pane="volume")])]})
+    assert "mean volume 49" in report.text("#price-chart-legend")
+    assert report.page.locator("#price-chart").bounding_box() == plain
+
+
+def test_missing_lines_state_why(open_report: Opener) -> None:
+    """Below the chart, until a symbol with all of its lines is selected."""
+    data = report_data(symbols=2)
+    data["symbols"][0] |= {"no_lines": "The code has changed."}
+    report = open_report(data)
+    assert report.text("#price-lines") == "The code has changed."
+    report.page.select_option("#symbol", "C1_KRW")
+    assert report.text("#price-lines") == ""
+
+
 def test_symbol_without_candles_states_why(open_report: Opener) -> None:
     """The reason takes the place of the chart, which returns with the next symbol."""
     data = report_data(symbols=2)

@@ -146,7 +146,7 @@ def write(*options: str) -> None:
 def test_the_command_writes_a_file(folder: Path, root: Path) -> None:
     """Named after the run by default; one that exists is kept without --force."""
     write()
-    expected = read_report(LocalStore(root), CandleCatalog(root), RUN_ID).html
+    expected = read_report(LocalStore(root), CandleCatalog(root), RUN_ID, strategies=load_registry).html
     assert (folder / f"{RUN_ID}.html").read_text() == expected
     with pytest.raises(InvalidInput, match="--force"):
         write()

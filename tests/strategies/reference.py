@@ -38,27 +38,40 @@ def exact(number: float) -> Fraction:
 
 
 def breakouts(bars: Bars, params: VolumeZoneBreakoutParams, number: Callable[[str], Number]) -> list[bool]:
-    """Fill the bins of every window and compare the bar with the resulting level.
+    """Compare every bar with its level; arguments as for `zone_levels`."""
+    tops, _ = profile_prices(bars, params)
+    factor = 1 + number(repr(params.breakout_buffer))
+    tolerance = 1 if isinstance(factor, Fraction) else AT_LEAST
+    return [
+        level is not None and number(repr(top)) >= level * factor * tolerance
+        for top, level in zip(tops, zone_levels(bars, params, number), strict=True)
+    ]
+
+
+def zone_levels(bars: Bars, params: VolumeZoneBreakoutParams, number: Callable[[str], Number]) -> list[Number | None]:
+    """Fill the bins of every window and return the level of each bar; None where there is none.
 
     Args:
         bars: The candles.
         params: Parameters of the rule.
         number: ``Fraction`` for exact figures, each converted from its decimal notation, or ``float``.
     """
-    tops, bottoms = bars.high.tolist(), bars.low.tolist()
-    if not params.include_wicks:
-        bodies = list(zip(bars.open.tolist(), bars.close.tolist(), strict=True))
-        tops, bottoms = [max(body) for body in bodies], [min(body) for body in bodies]
-    top, bottom, volume = ([number(repr(x)) for x in column] for column in (tops, bottoms, bars.volume.tolist()))
-    share, factor = number(repr(params.top_percentile)), 1 + number(repr(params.breakout_buffer))
-    window, signals = params.volume_window, [False] * min(params.volume_window, len(bars))
+    columns = (*profile_prices(bars, params), bars.volume.tolist())
+    top, bottom, volume = ([number(repr(x)) for x in column] for column in columns)
+    share, window = number(repr(params.top_percentile)), params.volume_window
+    levels: list[Number | None] = [None] * min(window, len(bars))
     for t in range(window, len(bars)):
         past = slice(t - window, t)
-        level = resistance(top[past], bottom[past], volume[past], share, params.num_bins)
-        signals.append(
-            level is not None and top[t] >= level * factor * (1 if isinstance(share, Fraction) else AT_LEAST)
-        )
-    return signals
+        levels.append(resistance(top[past], bottom[past], volume[past], share, params.num_bins))
+    return levels
+
+
+def profile_prices(bars: Bars, params: VolumeZoneBreakoutParams) -> tuple[list[float], list[float]]:
+    """Return the upper and the lower price of each bar."""
+    if params.include_wicks:
+        return bars.high.tolist(), bars.low.tolist()
+    bodies = list(zip(bars.open.tolist(), bars.close.tolist(), strict=True))
+    return [max(body) for body in bodies], [min(body) for body in bodies]
 
 
 def resistance(

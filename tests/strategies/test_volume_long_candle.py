@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,18 @@ def test_agrees_with_the_reference_on_random_bars(params: dict[str, Any], seed: 
     expected = long_candles(bars, VolumeLongCandleParams(**params))
     assert sum(expected) > 5
     assert entries(bars, **params) == expected
+
+
+@pytest.mark.parametrize("window", [1, 7, 500])
+def test_the_plotted_volume_is_the_multiple_of_the_mean(window: int) -> None:
+    """Of fewer bars at the start; no signal has less."""
+    bars, params = random_bars(1500, 1), VolumeLongCandleParams(body_pct=0.001, vol_ma_window=window)
+    ((label, (needed, pane)),) = VolumeLongCandle().plot(bars, params).items()
+    mean = pd.Series(bars.volume).rolling(window, min_periods=1).mean()
+    assert (label, pane) == (f"1.5 x mean volume of {window} bars", "volume")
+    np.testing.assert_allclose(needed, 1.5 * mean, rtol=1e-12)
+    signals = VolumeLongCandle().signals(bars, params).entries
+    assert (bars.volume >= needed * AT_LEAST)[signals].all()
 
 
 def test_agrees_with_the_reference_on_real_candles(market_data: Path) -> None:

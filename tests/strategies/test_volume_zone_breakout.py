@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.decimals import AT_LEAST
 from coin_pipeline.engine.execution import Costs, Fill
 from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
 from tests.engine.candles import bars_of, golden_bars, market_bars, random_bars
-from tests.strategies.reference import breakouts
+from tests.strategies.reference import breakouts, profile_prices, zone_levels
 
 PARAMS = [
     {},
@@ -58,6 +59,25 @@ def test_agrees_with_bins_in_floats(params: dict[str, Any]) -> None:
     """Every decision on more random bars equals that of bins in floats."""
     bars = random_bars(400, seed=4)
     assert entries(bars, **params) == breakouts(bars, VolumeZoneBreakoutParams(**params), float)
+
+
+@pytest.mark.parametrize("params", PARAMS)
+def test_plotted_levels_are_those_of_the_bins(params: dict[str, Any]) -> None:
+    """Except where there is none: in the first window, and without a price range or a volume."""
+    bars, own = random_bars(400, seed=4), VolumeZoneBreakoutParams(**params)
+    (zone, *_) = VolumeZoneBreakout().plot(bars, own).values()
+    expected = [np.nan if level is None else level for level in zone_levels(bars, own, float)]
+    assert np.isnan(expected).any()
+    np.testing.assert_array_equal(zone.values, expected)
+
+
+@pytest.mark.parametrize("params", PARAMS)
+def test_signals_are_the_bars_that_reach_the_last_plotted_level(params: dict[str, Any]) -> None:
+    """That of the zone, or above it if the strategy requires a distance."""
+    bars, own = random_bars(1500, seed=6), VolumeZoneBreakoutParams(**params)
+    *_, level = VolumeZoneBreakout().plot(bars, own).values()
+    tops, _ = profile_prices(bars, own)
+    assert entries(bars, **params) == (np.array(tops) >= level.values * AT_LEAST).tolist()
 
 
 def test_agrees_with_bins_on_real_candles(market_data: Path) -> None:

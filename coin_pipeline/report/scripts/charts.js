@@ -213,12 +213,12 @@ class PriceView extends View {
     return series;
   }
 
-  /** Add the strategy's lines on the price or in panes below; stops are drawn with the trades. */
+  /** Add the strategy's lines on the price, on the volume or in panes below; stops are drawn with the trades. */
   addIndicators() {
     let panes = 1;
+    const scales = { price: { priceFormat: this.priceFormat }, volume: { priceScaleId: "volume", priceFormat: { type: "volume" } } };
     for (const line of this.lines.filter(({ indicator }) => indicator)) {
-      const pane = line.pane === "own" ? panes++ : 0;
-      line.series = this.addLine(line.key, { lineWidth: 1, ...(pane === 0 && { priceFormat: this.priceFormat }) }, pane);
+      line.series = this.addLine(line.key, { lineWidth: 1, ...scales[line.pane] }, line.pane === "own" ? panes++ : 0);
     }
     this.element.style.setProperty("--panes", panes - 1); // each makes the chart higher
     this.chart.panes().forEach((pane, i) => pane.setStretchFactor(i ? 1 : 4));
@@ -257,7 +257,7 @@ class PriceView extends View {
     this.main.series.setData(Array.from(times, candle));
     this.volume?.setData(points(times, volume));
     for (const line of this.lines) {
-      line.values = merge(line.all, MERGES.line);
+      line.values = merge(line.all, MERGES[line.pane === "volume" ? "volume" : "line"]);
       line.series?.setData(points(times, line.values));
     }
   }

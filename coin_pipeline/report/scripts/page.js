@@ -34,6 +34,7 @@ class Charts {
     byId("price-box").hidden = !symbol?.candles;
     byId("price-note").textContent = symbol?.no_candles ?? "";
     byId("price-thinned").textContent = thinnedText(symbol?.candles?.thinned);
+    byId("price-lines").textContent = symbol?.no_lines ?? "";
     if (!symbol?.candles) return;
     const trades = new SymbolTrades(this.trades, this.data.names.indexOf(symbol.name));
     this.views.set(PRICE_CHART, new PriceView(byId(PRICE_CHART), symbol, trades));

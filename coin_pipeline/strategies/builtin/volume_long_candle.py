@@ -14,6 +14,7 @@ from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, Words, dis
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.param_columns import column_of
+from coin_pipeline.strategies.plot import PlotLine
 
 CHUNK = 4096
 """Bars whose shapes are tested in one pass."""
@@ -70,6 +71,12 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
         rows = evaluate_rows(len(bars), [(len(bodies) + len(volumes[0]), decide)], workers)
         factors, index = (rows[: len(bodies)], rows[len(bodies) :]), np.column_stack([body, volume])
         return SignalRows(len(bars), factors, index, tuple(ExitRule(hold) for hold in holds), rule)
+
+    def plot(self, bars: Bars, params: VolumeLongCandleParams) -> dict[str, PlotLine]:
+        """Return the volume that a signal requires."""
+        window, multiplier = params.vol_ma_window, params.vol_multiplier
+        needed = PlotLine(_means(bars.volume, window) * multiplier, "volume")
+        return {f"{multiplier:g} x mean volume of {window} bars": needed}
 
     def warm_up_bars(self, params: VolumeLongCandleParams) -> int:
         """Return the number of bars of the mean volume before the signal bar."""
@@ -200,6 +207,15 @@ def _write_true_indices(likely: Bools, indices: Words) -> int:
             indices[count] = i
             count += np.uint64(flags[i])
     return int(count)
+
+
+@kernel
+def _means(volumes: Floats, window: int) -> Floats:
+    """Return the mean of the last ``window`` volumes at each bar, of fewer at the start."""
+    means = np.empty(len(volumes))
+    for t in range(len(volumes)):
+        means[t] = _mean_in_order(_window(volumes, t, window))
+    return means
 
 
 @kernel

@@ -105,12 +105,69 @@ def is_breakout(
     j = _first_edge_out_of_reach(top[t], lo, hi - lo, bins, factor)
     if j == 0:
         return False
-    height_of_edge = (hi - lo) * j / bins if j < bins else np.inf
-    above = total = 0.0
+    total = 0.0
     for i in range(t - window, t):
         total += volume[i]
-        above += volume[i] * _share_above(top[i], bottom[i], lo, height_of_edge, at_least)
+    height_of_edge = (hi - lo) * j / bins if j < bins else np.inf
+    above = _volume_above(top, bottom, volume, t, window, lo, height_of_edge, at_least)
     return above < share * total  # always False without volume
+
+
+@kernel
+def zone_levels(
+    top: Floats, bottom: Floats, volume: Floats, window: int, bins: int, share: float, at_least: float
+) -> Floats:
+    """Return the level of each bar, from the ``window`` bars before it; NaN without a price range or a volume.
+
+    It is the highest edge with at least the required share of the volume above it, found by bisection.
+
+    Args:
+        top: Upper price of each bar, shape (n,).
+        bottom: Lower price of each bar, shape (n,).
+        volume: Volume of each bar, shape (n,).
+        window: Number of bars of the profile.
+        bins: Number of bins of the profile.
+        share: Share of the volume above the level, less the tolerance.
+        at_least: Factor on the edge above which volume is summed, 1 less the tolerance.
+
+    Returns:
+        Prices, shape (n,).
+    """
+    levels = np.full(len(top), np.nan)
+    for t in range(window, len(top)):
+        lo, hi, total = bottom[t - window], top[t - window], 0.0
+        for i in range(t - window, t):
+            lo, hi, total = min(lo, bottom[i]), max(hi, top[i]), total + volume[i]
+        if not (lo < hi and total > 0.0):
+            continue
+        j, beyond = 0, bins  # all volume is above edge 0, and none above the last one
+        while beyond - j > 1:
+            middle = (j + beyond) // 2
+            height_of_edge = (hi - lo) * middle / bins
+            if _volume_above(top, bottom, volume, t, window, lo, height_of_edge, at_least) >= share * total:
+                j = middle
+            else:
+                beyond = middle
+        levels[t] = lo + (hi - lo) * j / bins
+    return levels
+
+
+@kernel
+def _volume_above(
+    top: Floats,
+    bottom: Floats,
+    volume: Floats,
+    t: int,
+    window: int,
+    lo: float,
+    height_of_edge: float,
+    at_least: float,
+) -> float:
+    """Return the volume above an edge in the ``window`` bars before t, added from left to right."""
+    above = 0.0
+    for i in range(t - window, t):
+        above += volume[i] * _share_above(top[i], bottom[i], lo, height_of_edge, at_least)
+    return above
 
 
 @kernel

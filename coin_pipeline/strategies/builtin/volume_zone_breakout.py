@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import Field
 
-from coin_pipeline.engine.bars import Bars, Bools, Ints, read_only
+from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints, read_only
 from coin_pipeline.engine.decimals import AT_LEAST, one_plus
 from coin_pipeline.engine.execution import ExitRule
 from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, distinct_rows, evaluate_rows
@@ -16,6 +16,7 @@ from coin_pipeline.engine.signals import Signals
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.builtin import volume_profile
 from coin_pipeline.strategies.param_columns import column_of
+from coin_pipeline.strategies.plot import PlotLine
 
 
 class VolumeZoneBreakoutParams(StrategyParams):
@@ -56,6 +57,15 @@ class VolumeZoneBreakout(Strategy[VolumeZoneBreakoutParams]):
         (holds,), rule = distinct_rows([column_of(points, "hold_period_bars")])
         return SignalRows(len(bars), (rows,), index[:, None], tuple(ExitRule(hold) for hold in holds), rule)
 
+    def plot(self, bars: Bars, params: VolumeZoneBreakoutParams) -> dict[str, PlotLine]:
+        """Return the lower edge of the zone, and the price of a breakout if it is another one."""
+        columns, share = _profile_columns(bars, include_wicks=params.include_wicks), params.top_percentile * AT_LEAST
+        level = volume_profile.zone_levels(*columns, params.volume_window, params.num_bins, share, AT_LEAST)
+        lines = {"volume zone": PlotLine(level, "price")}
+        if params.breakout_buffer:
+            lines["breakout"] = PlotLine(level * one_plus(params.breakout_buffer), "price")
+        return lines
+
     def warm_up_bars(self, params: VolumeZoneBreakoutParams) -> int:
         """Return the number of bars of the volume profile."""
         return params.volume_window
@@ -82,14 +92,19 @@ class _Entry(NamedTuple):
         return cls(include_wicks, window, bins, one_plus(buffer), float(share))
 
 
+def _profile_columns(bars: Bars, *, include_wicks: bool) -> tuple[Floats, Floats, Floats]:
+    """Return the upper price, the lower price and the volume of each bar of the profile, shape (n,)."""
+    if include_wicks:
+        return bars.high, bars.low, bars.volume
+    top, bottom = np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close)
+    return read_only(top), read_only(bottom), bars.volume
+
+
 def _decide(bars: Bars, entries: Sequence[_Entry]) -> DecideBlock:
     """Return a function that decides the rows of these entries, which share their window and ``include_wicks``."""
-    top, bottom = bars.high, bars.low
-    if not entries[0].include_wicks:
-        top, bottom = read_only(np.maximum(bars.open, bars.close)), read_only(np.minimum(bars.open, bars.close))
     bins = np.array([entry.bins for entry in entries])
     factors, shares = (np.array([entry[i] for entry in entries]) * AT_LEAST for i in (3, 4))
-    columns = top, bottom, bars.volume
+    columns = _profile_columns(bars, include_wicks=entries[0].include_wicks)
 
     def decide(start: int, block: Bools) -> None:
         volume_profile.find_breakouts(*columns, entries[0].window, bins, factors, shares, AT_LEAST, start, block)
