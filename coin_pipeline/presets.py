@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from coin_pipeline.backtest.request import Params, StrategyName
-from coin_pipeline.candles.fields import RequestModel, to_problems
+from coin_pipeline.candles.fields import RequestModel, parse_fields
 from coin_pipeline.database.session import Cursor, Session
-from coin_pipeline.errors import BuiltInPreset, InvalidSpec, PresetNotFound
+from coin_pipeline.errors import BuiltInPreset, PresetNotFound
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 MAX_DESCRIPTION = 500
@@ -181,7 +181,4 @@ def parse_preset(fields: Mapping[str, Any]) -> PresetRequest:
     Raises:
         InvalidSpec: Names each invalid field.
     """
-    try:
-        return PresetRequest.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidSpec(to_problems(error)) from None
+    return parse_fields(PresetRequest, fields)

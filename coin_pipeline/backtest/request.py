@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from coin_pipeline.candles.coverage import MIN_KNOWN_RATIO
 from coin_pipeline.candles.fields import (
@@ -17,11 +17,10 @@ from coin_pipeline.candles.fields import (
     RequestModel,
     Symbols,
     TimezoneName,
-    to_problems,
+    parse_fields,
 )
 from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE, Fill
-from coin_pipeline.errors import InvalidSpec
 
 MAX_PARAMS = 100
 MIN_FRACTION = 1e-6
@@ -163,7 +162,4 @@ def parse_request(fields: Mapping[str, Any]) -> BacktestRequest:
     Raises:
         InvalidSpec: Names each invalid field.
     """
-    try:
-        return BacktestRequest.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidSpec(to_problems(error)) from None
+    return parse_fields(BacktestRequest, fields)

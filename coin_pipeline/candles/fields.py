@@ -1,7 +1,7 @@
 """Building blocks of request models: shared field types, strict parsing and problem messages."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -24,10 +24,11 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_legacy_timeframe, parse_timeframe
 from coin_pipeline.candles.timezones import parse_timezone
-from coin_pipeline.errors import InvalidInput, Problem, did_you_mean, format_validation_message
+from coin_pipeline.errors import InvalidInput, InvalidSpec, Problem, did_you_mean, format_validation_message
 
 S = TypeVar("S")
 T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_SYMBOLS = 500
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2261, 12, 31)  # the range of int64 nanoseconds since 1970
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -200,6 +201,18 @@ def to_problems(error: ValidationError) -> list[Problem]:
         Problem(".".join(map(str, detail["loc"])), format_validation_message(detail["msg"], detail["input"]))
         for detail in error.errors(include_url=False, include_context=False)
     ]
+
+
+def parse_fields(model: type[ModelT], fields: Mapping[str, Any]) -> ModelT:
+    """Validate loose fields as a model.
+
+    Raises:
+        InvalidSpec: Names each invalid field.
+    """
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidSpec(to_problems(error)) from None
 
 
 def _with_suggestion(detail: ErrorDetails, known: Sequence[str]) -> InitErrorDetails:

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from coin_pipeline.candles.exchanges.base import UPBIT
 from coin_pipeline.candles.exchanges.registry import require_timeframe
@@ -16,11 +16,11 @@ from coin_pipeline.candles.fields import (
     Symbols,
     Timeframes,
     as_value_error,
-    to_problems,
+    parse_fields,
 )
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.errors import InvalidInput, InvalidSettings, InvalidSpec, Problem
+from coin_pipeline.errors import InvalidInput, InvalidSettings, Problem
 from coin_pipeline.settings import Settings
 
 
@@ -88,10 +88,7 @@ def parse_refresh(fields: Mapping[str, Any]) -> RefreshRequest:
     Raises:
         InvalidSpec: Names each invalid field.
     """
-    try:
-        return RefreshRequest.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidSpec(to_problems(error)) from None
+    return parse_fields(RefreshRequest, fields)
 
 
 def resolve_refresh(request: RefreshRequest, settings: Settings) -> RefreshSpec:

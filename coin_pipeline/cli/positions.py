@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coin_pipeline.candles.fields import parse_fields
 from coin_pipeline.cli import options
-from coin_pipeline.ledger.requests import BookOf, EnterRequest, ExitRequest, HistoryQuery, OrderKey, parse_fields
+from coin_pipeline.ledger.requests import BookOf, EnterRequest, ExitRequest, HistoryQuery, OrderKey
 
 if TYPE_CHECKING:
     import uuid

@@ -14,7 +14,7 @@ class InvalidInput(CoinError):
 
 
 class InvalidSpec(InvalidInput):
-    """One or more fields of a backtest request are wrong."""
+    """One or more fields of a request are wrong."""
 
 
 class SweepTooLarge(InvalidInput):

@@ -5,7 +5,7 @@ from datetime import date
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from coin_pipeline.backtest.request import (
     BacktestRequest,
@@ -31,11 +31,10 @@ from coin_pipeline.candles.fields import (
     TimeframeName,
     TimezoneName,
     as_value_error,
-    to_problems,
+    parse_fields,
 )
 from coin_pipeline.candles.timeframe import SEOUL, Timeframe, parse_timeframe
 from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE
-from coin_pipeline.errors import InvalidSpec
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 EXAMPLE: dict[str, Any] = {"strategy": "volume_zone_breakout", "symbols": ["BTC_KRW", "ETH_KRW"], "timeframe": "1h"}
@@ -124,10 +123,7 @@ def parse_forward(fields: Mapping[str, Any]) -> ForwardRequest:
     Raises:
         InvalidSpec: Names each invalid field.
     """
-    try:
-        return ForwardRequest.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidSpec(to_problems(error)) from None
+    return parse_fields(ForwardRequest, fields)
 
 
 def resolve_forward(request: ForwardRequest, registry: StrategyRegistry) -> ForwardSpec:

@@ -6,20 +6,18 @@ Amounts are exact: JSON numbers reach these models as `Decimal` (`coin_api.routi
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from coin_pipeline.candles.fields import Day, RequestModel, as_value_error, require_unique, to_problems
+from coin_pipeline.candles.fields import Day, RequestModel, as_value_error, require_unique
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE
-from coin_pipeline.errors import InvalidInput
 from coin_pipeline.ledger.accounting import Side
 from coin_pipeline.ledger.amounts import MAX_RATE, MAX_VALUE, MIN_VALUE, ZERO
 from coin_pipeline.ledger.numbers import MAX_BOUND, MAX_CHARACTERS, NUMBER, json_name, to_amount, to_bound, to_rate
 from coin_pipeline.ledger.records import DEFAULT_BOOK, MAX_BOOK, MAX_KEY, MAX_NOTE, PAGE_SIZE, StatusFilter
 
-RequestT = TypeVar("RequestT", bound=RequestModel)
 MAX_PRICES, MAX_PAGE = 500, 1000
 _BOOK = rf"^[A-Za-z0-9][A-Za-z0-9:._-]{{0,{MAX_BOOK - 1}}}$"
 ALL_BOOKS = "*"
@@ -197,15 +195,3 @@ class HistoryQuery(RequestModel):
 
 def _in_book(name: str) -> str | None:
     return None if name == ALL_BOOKS else name
-
-
-def parse_fields(model: type[RequestT], fields: Mapping[str, Any]) -> RequestT:
-    """Validate loose fields as a request.
-
-    Raises:
-        InvalidInput: Names each invalid field.
-    """
-    try:
-        return model.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidInput(to_problems(error)) from None

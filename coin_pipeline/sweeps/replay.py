@@ -7,11 +7,10 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.fingerprint import digest_of
-from coin_pipeline.candles.fields import to_problems
+from coin_pipeline.candles.fields import parse_fields
 from coin_pipeline.errors import InvalidSpec, LookAhead, NotDeterministic, NotReplayable, ObjectCorrupt, StrategyFailed
 from coin_pipeline.results.replay import Difference, Replay, compare_inputs, differences
 from coin_pipeline.results.store import Json, load_result, task_key
@@ -55,7 +54,7 @@ def replay_sweep(store: ObjectStore, catalog: CandleSource, registry: StrategyRe
     trials = pq.read_table(pa.BufferReader(store.get(task_key(run_id, document["trials"]["file"]))))
     if (trials_digest(trials), digest_of(document["spec"])) != (document["trials"]["sha256"], stored["spec"]):
         raise ObjectCorrupt(run_id, "the sweep does not match its own digests, so it was changed after the run")
-    spec = _spec_of(document)
+    spec = parse_fields(SweepSpec, document["spec"])
     planned = split_into_chunks(catalog, registry, spec)
     candles = candle_inputs(planned.chunks[0].candles)
     now = sweep_fingerprint(spec, candles, registry.get(spec.strategy))
@@ -73,13 +72,6 @@ def replay_sweep(store: ObjectStore, catalog: CandleSource, registry: StrategyRe
     if trials_digest(recomputed) == digest:
         return Replay(run_id, digest, digest, inputs)
     return Replay(run_id, digest, trials_digest(recomputed), (*inputs, _first_difference(trials, recomputed)))
-
-
-def _spec_of(document: Json) -> SweepSpec:
-    try:
-        return SweepSpec.model_validate(document["spec"])
-    except ValidationError as error:
-        raise InvalidSpec(to_problems(error)) from None
 
 
 def _recompute(catalog: CandleSource, registry: StrategyRegistry, planned: SweepPlan) -> pa.Table:

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from coin_pipeline.backtest.request import EXAMPLE, BacktestRequest
-from coin_pipeline.candles.fields import to_problems
-from coin_pipeline.errors import InvalidSpec
+from coin_pipeline.candles.fields import parse_fields
 from coin_pipeline.sweeps.search_space import Value
 
 Search = Literal["grid", "random", "optuna"]
@@ -85,7 +84,4 @@ def parse_sweep(fields: Mapping[str, Any]) -> SweepRequest:
     Raises:
         InvalidSpec: Names each invalid field.
     """
-    try:
-        return SweepRequest.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidSpec(to_problems(error)) from None
+    return parse_fields(SweepRequest, fields)
