@@ -32,6 +32,7 @@ from coin_pipeline.orchestration._dagster_internals import (
     PostgresScheduleStorage,
     SqlEventLogStorageTable,
 )
+from coin_pipeline.orchestration.run_tags import RETURN_TAG
 from coin_pipeline.orchestration.storage_schema import create_tables, is_new_database, mark_migrated
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.settings import load_settings
@@ -103,9 +104,10 @@ class RunStorage(SharedEngineMixin, PostgresRunStorage):
         return fetch() if self._open_connection() else retry_until_available(fetch, _is_away)
 
     def add_run(self, dagster_run: dg.DagsterRun) -> dg.DagsterRun:
-        """Store a run with its tags."""
+        """Store a run with its tags, except the return of a run that it repeats: it has none until it succeeds."""
+        tags = {name: value for name, value in dagster_run.tags.items() if name != RETURN_TAG}
         with self._transaction():
-            return super().add_run(dagster_run)
+            return super().add_run(dagster_run._replace(tags=tags))
 
     def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
         """Add tags to a run; tags of the same name are replaced."""

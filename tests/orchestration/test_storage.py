@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InternalError
 
 from coin_pipeline.database.session import connect
 from coin_pipeline.database.url import database_url
+from coin_pipeline.orchestration.run_tags import RETURN_TAG, STRATEGY_TAG
 from coin_pipeline.orchestration.storage import engine_of
 from coin_pipeline.settings import load_settings
 from tests.dagster_instance import job_definition
@@ -67,6 +68,17 @@ def test_a_tag_is_stored_in_both_places_or_in_none(instance: dg.DagsterInstance,
     assert stored
     assert "colour" not in stored.tags
     assert "colour" not in _tags(run)
+
+
+def test_a_repetition_does_not_have_the_return_of_the_run_that_it_repeats(instance: dg.DagsterInstance) -> None:
+    """Dagster copies all tags; those that describe the submission stay."""
+    tags = {STRATEGY_TAG: "volume_zone_breakout", RETURN_TAG: "+12 %"}
+    run = instance.create_run_for_job(job_definition("backtest"), status=dg.DagsterRunStatus.STARTED, tags=tags)
+    stored = instance.get_run_by_id(run.run_id)
+    instance.report_run_canceled(run)
+    assert stored
+    assert stored.tags[STRATEGY_TAG] == "volume_zone_breakout"
+    assert RETURN_TAG not in stored.tags.keys() | _tags(run).keys()
 
 
 def test_concurrent_writers_keep_each_others_changes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
