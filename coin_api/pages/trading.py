@@ -13,17 +13,19 @@ from coin_api.pages import texts_trading as texts
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
 from coin_api.routes.forward import TestIdDep
+from coin_pipeline.candles.fields import parse_fields
 from coin_pipeline.errors import DriftNotFound
 from coin_pipeline.forward import documents
 from coin_pipeline.forward.documents import DecisionQuery
 from coin_pipeline.forward.drift.stored import stored_document
 from coin_pipeline.ledger import queries
-from coin_pipeline.ledger.requests import ALL_BOOKS, BookFilter, HistoryQuery, OpenQuery, SummaryQuery, parse_fields
+from coin_pipeline.ledger.requests import ALL_BOOKS, MAX_PAGE, BookFilter, HistoryQuery, OpenQuery, SummaryQuery
 from coin_pipeline.report.forward_page import drift_figure
 from coin_pipeline.storage.base import ObjectStore
 
 router = page_router()
-PAGE_ROWS = 50
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+"""Rows of a page of a list."""
 Cursor = Annotated[str | None, Query(max_length=500)]
 """Where a page of a list begins."""
 
@@ -35,6 +37,7 @@ def positions(
     marks: MarksDep,
     book: BookFilter = ALL_BOOKS,
     cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> HTMLResponse:
     """Show open positions at current prices, closed ones, and their sums."""
     return render_page(
@@ -44,7 +47,8 @@ def positions(
         book=book,
         open=queries.list_open(ledger, marks, OpenQuery(book=book)),
         summary=queries.summarize(ledger, marks, SummaryQuery(book=book)),
-        history=queries.read_history(ledger, HistoryQuery(book=book, cursor=cursor, limit=PAGE_ROWS)),
+        history=queries.read_history(ledger, HistoryQuery(book=book, cursor=cursor, limit=limit)),
+        limit=limit,
     )
 
 
@@ -63,12 +67,18 @@ def forward_tests(request: Request, ledger: LedgerDep) -> HTMLResponse:
 
 @router.get("/forward-tests/{test_id}")
 def forward_test(
-    request: Request, test_id: TestIdDep, ledger: LedgerDep, store: StoreDep, cursor: Cursor = None
+    request: Request,
+    test_id: TestIdDep,
+    ledger: LedgerDep,
+    store: StoreDep,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> HTMLResponse:
     """Show a forward test: its profit against the backtest, its accounts and its latest decisions."""
-    query = parse_fields(DecisionQuery, {"cursor": cursor, "limit": PAGE_ROWS})
+    query = parse_fields(DecisionQuery, {"cursor": cursor, "limit": limit})
     test = ledger.run(partial(documents.describe, test_id=test_id, query=query))
-    return render_page(request, "forward_test.html.j2", texts=texts, test=test, figures=_figures(store, test))
+    figures = _figures(store, test)
+    return render_page(request, "forward_test.html.j2", texts=texts, test=test, figures=figures, limit=limit)
 
 
 def _figures(store: ObjectStore, test: documents.ForwardTestDocument) -> list[Markup]:

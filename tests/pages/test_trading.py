@@ -56,14 +56,13 @@ def test_a_position_shows_its_journal(app: TestClient) -> None:
     assert HOSTILE not in page
 
 
-def test_closed_positions_come_in_pages(app: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The link to the next page keeps the book."""
-    monkeypatch.setattr("coin_api.pages.trading.PAGE_ROWS", 1)
+def test_closed_positions_come_in_pages(app: TestClient) -> None:
+    """The link to the next page keeps the book and the number of rows."""
     for price in (51000, 52000):
         opened = app.post("/api/positions/enter", json={**ORDER, "book": "own"}).json()
         app.post(f"/api/positions/{opened['position_id']}/exit", json={"exit_price": price})
-    page = app.get("/app/positions?book=own").text
-    assert "/app/positions?book=own&amp;cursor=" in page
+    page = app.get("/app/positions?book=own&limit=1").text
+    assert "/app/positions?book=own&amp;limit=1&amp;cursor=" in page
 
 
 @pytest.mark.parametrize("path", ["/app/positions", "/app/forward-tests", "/app/forward-tests/{test_id}"])
@@ -75,7 +74,14 @@ def test_each_page_has_both_languages(app: TestClient, workbench: Workbench, pat
 
 
 @pytest.mark.parametrize(
-    "path", ["/app/positions/x", "/app/forward-tests/x", "/app/positions?book=a b", "/app/positions?cursor=x"]
+    "path",
+    [
+        "/app/positions/x",
+        "/app/forward-tests/x",
+        "/app/positions?book=a b",
+        "/app/positions?cursor=x",
+        "/app/positions?limit=0",
+    ],
 )
 def test_what_does_not_exist_has_a_page(app: TestClient, path: str) -> None:
     """With the status of the API."""
