@@ -165,6 +165,7 @@ PAGE: Mapping[str, Text] = {
     "insufficient": Text("insufficient", "부족함"),
     "verdict_gaps": Text("gaps", "공백 있음"),
     "gap": Text("{missing} missing from {start} to {end}", "{start} ~ {end}, {missing}개 누락"),
+    "gaps_not_drawn": Text("{count} gaps are not drawn", "그림에 표시하지 않은 공백 {count}개"),
     "gaps_more": Text("and {count} more gaps", "외 공백 {count}개"),
     "strip": Text("Coverage of {symbol}: {ratio}", "{symbol} 커버리지: {ratio}"),
     "strip_key": Text(

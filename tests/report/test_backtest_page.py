@@ -153,6 +153,9 @@ def test_trades_are_summed_up_by_exit() -> None:
 def test_notes_about_what_is_left_out() -> None:
     """Symbols without a price chart are counted."""
     assert "490 symbols with fewer trades have no price chart here" in rendered(data=report_data(40, symbols=500))
+    facts = analysis()
+    facts["coverage"][0]["gaps_left_out"] = 1234
+    assert "1,234 gaps are not drawn" in rendered(facts=facts)
 
 
 @pytest.mark.parametrize(("bars", "trades", "symbols"), [(400, 10, 500), (1000, 50_000, 1)])
