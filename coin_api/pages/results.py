@@ -12,6 +12,7 @@ from coin_api.pages.language import language_of
 from coin_api.pages.rendering import render_page
 from coin_api.pages.result_errors import result_error_page
 from coin_api.pages.routing import page_router
+from coin_api.pages.tasks import dagster_url
 from coin_api.responses import explain_missing_result
 from coin_pipeline.backtest.labels import FIGURES
 from coin_pipeline.backtest.messages import warning_sentences
@@ -46,6 +47,7 @@ def result(request: Request, run_id: str, orchestrator: OrchestratorDep, store: 
         texts=texts,
         entry=entry,
         document=document,
+        run_url=dagster_url(orchestrator, run_id),
         metrics=known_figures(document),
         picture=picture,
         warnings=warning_sentences(document, language_of(request)),

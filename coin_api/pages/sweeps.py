@@ -15,7 +15,7 @@ from coin_api.pages.rendering import render_page
 from coin_api.pages.result_errors import result_error_page
 from coin_api.pages.routing import page_router
 from coin_api.pages.submit import request_of
-from coin_api.pages.tasks import RESULT_PAGES, find_task, task_values
+from coin_api.pages.tasks import RESULT_PAGES, dagster_url, find_task, task_values
 from coin_pipeline.backtest.labels import sweep_columns
 from coin_pipeline.backtest.messages import warning_sentences
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ResultNotFound
@@ -46,16 +46,17 @@ def sweep(request: Request, task_id: str, store: StoreDep, orchestrator: Orchest
         return render_page(request, "task.html.j2", texts=texts_tasks, **task_values(task))
     if not is_sweep(document):
         return RedirectResponse(RESULT_PAGES["backtest"].format(task_id))
-    return _result_page(request, document, store)
+    return _result_page(request, document, store, dagster_url(orchestrator, task_id))
 
 
-def _result_page(request: Request, document: Json, store: ObjectStore) -> Response:
+def _result_page(request: Request, document: Json, store: ObjectStore, run_url: str | None) -> Response:
     figures = heat_map_figures(document).values()
     return render_page(
         request,
         "sweep.html.j2",
         texts=texts,
         document=document,
+        run_url=run_url,
         warnings=warning_sentences(document, language_of(request)),
         columns=sweep_columns(document["objective"]),
         heat_maps=[Markup(figure) for figure in figures],  # noqa: S704 -- escaped by the figure

@@ -10,7 +10,7 @@ from coin_api.pages import texts_tasks as texts
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
 from coin_api.tasks import Job, Orchestrator, Task
-from coin_pipeline.errors import ResultNotFound
+from coin_pipeline.errors import CoinError, ResultNotFound
 from coin_pipeline.results.store import is_run_id
 
 LISTED = 50
@@ -60,6 +60,14 @@ def find_task(orchestrator: Orchestrator, task_id: str) -> Task:
     if found is None:
         raise ResultNotFound(task_id)
     return found
+
+
+def dagster_url(orchestrator: Orchestrator, run_id: str) -> str | None:
+    """Return the page of a run in Dagster; None if its record has been removed, or Dagster cannot be asked now."""
+    try:
+        return find_task(orchestrator, run_id).url
+    except CoinError:
+        return None
 
 
 def task_values(task: Task) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.api.conftest import client_of
 from tests.api.test_history import entry
 from tests.browser import requires_chromium
 from tests.conftest import store_candles
-from tests.fakes import FakeOrchestrator
+from tests.fakes import QUEUED, FakeOrchestrator
 from tests.fuzz.results import files_of
 from tests.migration.legacy_platform import RESULTS
 from tests.pages.served import served, watched_page
@@ -129,13 +130,27 @@ def test_pages_of_either_order_lead_through_the_whole_list(
 
 
 def test_a_result_shows_its_figures_and_leads_on(app: TestClient) -> None:
-    """To the report, the form, Dagster and the downloads."""
+    """To the report, the form and the downloads."""
     text = app.get(f"/app/results/{FIRST}").text
-    for target in (f"/reports/{FIRST}", f"/app/submit?from={FIRST}", f"/runs/{FIRST}", f"/{FIRST}/trades?format=csv"):
+    for target in (f"/reports/{FIRST}", f"/app/submit?from={FIRST}", f"/{FIRST}/trades?format=csv"):
         assert f'{target}"' in text
     assert f"coin replay {FIRST}" in text
     assert "Total return" in text
     assert "<svg" in text
+
+
+@pytest.mark.parametrize(("page", "run_id"), [("results", FIRST), ("sweeps", SWEEP)])
+def test_a_result_links_to_its_run_while_dagster_has_it(
+    app: TestClient, orchestrator: FakeOrchestrator, page: str, run_id: str
+) -> None:
+    """Results outlive the records of their runs, and are shown while Dagster's database is down."""
+    assert "/runs/" not in app.get(f"/app/{page}/{run_id}").text
+    orchestrator.tasks_by_id[run_id] = replace(QUEUED, task_id=run_id, url=f"http://ui/runs/{run_id}")
+    assert f'href="http://ui/runs/{run_id}"' in app.get(f"/app/{page}/{run_id}").text
+    orchestrator.down = True
+    response = app.get(f"/app/{page}/{run_id}")
+    assert response.status_code == 200
+    assert "/runs/" not in response.text
 
 
 def test_every_link_of_a_result_to_the_api_works(app: TestClient) -> None:
