@@ -1,5 +1,6 @@
 """Sweep report as a self-contained HTML file."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -8,11 +9,16 @@ from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.labels import FIGURES, format_figure, sweep_columns
+from coin_pipeline.languages import Language, Text
 from coin_pipeline.report.page import SYMBOLS_NAMED, template_environment
-from coin_pipeline.report.sweep_map import heat_map_figure
+from coin_pipeline.report.sweep_map import HeatMapStyle, heat_map_figure
 from coin_pipeline.sweeps.trials import objectives_of
 
 _NEUTRAL = {"win_rate": 0.5, "profit_factor": 1.0}  # objectives whose value without gain or loss is not 0
+_TITLES = {
+    "best": Text("Highest {figure} in each cell", "셀별 최고 {figure}"),
+    "median": Text("Median {figure} in each cell", "셀별 {figure} 중앙값"),
+}
 _BEST_FIGURES = ("buy_and_hold", "max_drawdown", "sharpe", "profit_factor", "win_rate", "trades")
 
 
@@ -38,24 +44,29 @@ def render_sweep_report(document: Json, trials: pa.Table) -> str:
     return template_environment().get_template("sweep.html.j2").render(values)
 
 
-def heat_map_figures(document: Json) -> dict[str, str]:
+def heat_map_figures(
+    document: Json, language: Language = "en", link: Callable[[int], str] | None = None
+) -> dict[str, str]:
     """Return the heat maps of a sweep as SVG: `best` and, if it differs, `median`; none without a numeric dimension.
 
     Args:
         document: Result document of the sweep.
+        language: Language of the texts.
+        link: Returns the address that a cell links to, given the number of its best point.
     """
     heat_map = document["heat_map"]
     if not heat_map:
         return {}
-    names = {"best": "Highest", "median": "Median"}
-    if heat_map["median"] == heat_map["best"]:
-        del names["median"]
     objective = document["objective"]
-    label, neutral = FIGURES[objective].label.lower(), _NEUTRAL.get(objective, 0.0)
+    figure, neutral = FIGURES[objective].text, _NEUTRAL.get(objective, 0.0)
+    name = Text(figure.en.lower(), figure.ko).write(language)
     formatter = partial(format_figure, objective, percent="%")
     return {
-        which: heat_map_figure(heat_map, which, f"{name} {label} in each cell", neutral, formatter)
-        for which, name in names.items()
+        which: heat_map_figure(
+            heat_map, which, HeatMapStyle(title.write(language, figure=name), neutral, formatter, language, link)
+        )
+        for which, title in _TITLES.items()
+        if which == "best" or heat_map["median"] != heat_map["best"]
     }
 
 

@@ -43,7 +43,7 @@ def analyze(points: TrialPoints, schema: Json) -> Json:
         "checked": [],
         "plateau": plateau,
         "top": [points.summary(index) for index in points.ranking[:TOP].tolist()],
-        "heat_map": sensitivity.heat_map(spec.space, points.column, points.objectives),
+        "heat_map": sensitivity.heat_map(spec.space, points.column, points.numbers, points.objectives),
         "messages": _warnings(points, best, schema),
     }
 

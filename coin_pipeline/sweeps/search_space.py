@@ -4,8 +4,10 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
@@ -204,6 +206,38 @@ def parse_text(text: str) -> Steps | Range | list[Value]:
     if step[0] <= 0:
         raise ValueError(f"the step of {text[:80]!r} must be above 0")
     return Steps(low, step[0], int((high - low) / step[0]) + 1)
+
+
+def format_values(values: tuple[Value, ...] | Range) -> str:
+    """Return values in the notation that `parse_text` reads, or as a JSON list if it cannot express them.
+
+    >>> format_values((5, 10, 15)), format_values((0.1, 0.3, None)), format_values(Range(low=5, high=60))
+    ('5:15:5', '0.1,0.3,none', '5:60')
+    >>> format_values(("a,b", "c"))
+    '["a,b", "c"]'
+    """
+    if isinstance(values, Range):
+        return f"{values.low}:{values.high}"
+    listed = ",".join(str(value) if is_number(value) or isinstance(value, str) else _word(value) for value in values)
+    for text in (_steps_text(values), listed):
+        with suppress(ValueError):
+            parsed = parse_text(text)
+            if not text.startswith("[") and (parsed.numbers() if isinstance(parsed, Steps) else parsed) == list(values):
+                return text
+    return json.dumps(values)
+
+
+def _steps_text(values: tuple[Value, ...]) -> str:
+    """Return three or more numbers in equal steps as lo:hi:step; an empty text for other values."""
+    numbers = [Decimal(str(value)) for value in values if is_number(value)]
+    steps = {high - low for low, high in pairwise(numbers)}
+    if len(numbers) < 3 or len(numbers) < len(values) or len(steps) > 1:  # noqa: PLR2004 - two are shorter as a list
+        return ""
+    return f"{values[0]}:{values[-1]}:{steps.pop()}"
+
+
+def _word(value: object) -> str:
+    return next(word for word, meaning in _WORDS.items() if meaning is value)
 
 
 def _draw(values: tuple[Value, ...] | Range, trials: int, random: np.random.Generator) -> Column:

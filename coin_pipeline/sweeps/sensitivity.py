@@ -82,7 +82,9 @@ def neighbourhoods(space: Sequence[Dimension], numbers: Ints, objectives: Floats
     return found
 
 
-def heat_map(space: Sequence[Dimension], column_of: Callable[[str], Floats], objectives: Floats) -> Json | None:
+def heat_map(
+    space: Sequence[Dimension], column_of: Callable[[str], Floats], numbers: Ints, objectives: Floats
+) -> Json | None:
     """Return the highest and the median objective over the two numeric dimensions with the largest effect.
 
     The effect of a dimension is the difference between the highest and the lowest mean objective of its cells.
@@ -90,11 +92,13 @@ def heat_map(space: Sequence[Dimension], column_of: Callable[[str], Floats], obj
     Args:
         space: The dimensions.
         column_of: Returns the values of a numeric dimension at the points, infinite for None, shape (k,).
+        numbers: Numbers of the points, ascending, shape (k,).
         objectives: Objectives of the points, NaN where undefined, shape (k,).
 
     Returns:
-        `x` and `y` (None with one dimension) with names and labels, and `best`, `median` and `points` as rows of y. A
-        cell without a defined objective has None and 0 points. None if no numeric dimension has two values.
+        `x` and `y` (None with one dimension) with names and labels, and `best`, `best_point` (its number, the lowest of
+        several), `median` and `points` as rows of y. A cell without a defined objective has None and 0 points. None if
+        no numeric dimension has two values.
     """
     axes = [cells for dim in space if dim.is_numeric and (cells := _cells(dim, column_of(dim.name))) is not None]
     defined = np.flatnonzero(~np.isnan(objectives))
@@ -106,11 +110,13 @@ def heat_map(space: Sequence[Dimension], column_of: Callable[[str], Floats], obj
     cell = x.cell[defined] + (0 if y is None else width * y.cell[defined])
     maps: dict[str, list[list[float | None]]] = {
         name: [[empty] * width for _ in range(height)]
-        for name, empty in (("best", None), ("median", None), ("points", 0))
+        for name, empty in (("best", None), ("best_point", None), ("median", None), ("points", 0))
     }
-    for number, group in _group_by_cell(cell, objectives[defined]):
+    for number, rows in _rows_by_cell(cell):
         row, column = divmod(number, width)
+        group = objectives[defined[rows]]
         maps["best"][row][column] = float(group.max())
+        maps["best_point"][row][column] = int(numbers[defined[rows[np.argmax(group)]]])
         maps["median"][row][column] = float(np.median(group))
         maps["points"][row][column] = len(group)
     sides = {side: axis and {"name": axis.name, "labels": axis.labels} for side, axis in (("x", x), ("y", y))}
@@ -191,7 +197,8 @@ def _effect(cell: npt.NDArray[np.int32], objectives: Floats) -> float:
     return float(means.max() - means.min())
 
 
-def _group_by_cell(cell: npt.NDArray[np.int32], values: Floats) -> Iterator[tuple[int, Floats]]:
+def _rows_by_cell(cell: npt.NDArray[np.int32]) -> Iterator[tuple[int, Ints]]:
+    """Return each cell that has points, with their indices in ascending order."""
     order = np.argsort(cell, kind="stable")
     starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
-    return zip(cell[order][starts].tolist(), np.split(values[order], starts[1:]), strict=True)
+    return zip(cell[order][starts].tolist(), np.split(order, starts[1:]), strict=True)

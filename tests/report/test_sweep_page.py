@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.report.sweep_map import heat_map_figure
+from coin_pipeline.report.sweep_map import HeatMapStyle, heat_map_figure
 from coin_pipeline.report.sweep_page import render_sweep_report
 from tests.sweeps.parts import registry, run, spec_of
 
@@ -82,11 +82,12 @@ MAP: dict[str, Any] = {
     "median": [[0.25, None, -0.25], [0.0, 0.25, -0.5]],
     "points": [[2, 0, 1], [1, 1, 1]],
 }
+STYLE = HeatMapStyle("A map", 0.0, "{:.2f}".format)
 
 
 def test_cell_colours() -> None:
     """Blue above the neutral value, orange below, paler near it; the highest cell has a frame."""
-    picture = ET.fromstring(heat_map_figure(MAP, "best", "A map", 0.0, "{:.2f}".format))  # noqa: S314 - trusted input
+    picture = ET.fromstring(heat_map_figure(MAP, "best", STYLE))  # noqa: S314 - trusted input
     cells = [rect for rect in picture.iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
     tooltips = {str(cell.find(f"{SVG}title").text): cell for cell in cells}
     assert list(tooltips) == [
@@ -117,7 +118,7 @@ def test_cells_form_a_grid() -> None:
         "y": {"name": "b", "labels": [str(index) for index in range(50)]},
         **{which: [[float(x * y) for x in range(50)] for y in range(50)] for which in ("best", "median", "points")},
     }
-    picture = ET.fromstring(heat_map_figure(wide, "best", "Many", 0.0, str))  # noqa: S314 - trusted input
+    picture = ET.fromstring(heat_map_figure(wide, "best", STYLE))  # noqa: S314 - trusted input
     cells = [rect for rect in picture.iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
     corners = [(float(cell.get("x", 0)), float(cell.get("y", 0))) for cell in cells]
     assert len(set(corners)) == 2500
@@ -129,6 +130,30 @@ def test_cells_form_a_grid() -> None:
 def test_single_row_of_equal_values() -> None:
     """A heat map of one dimension with a constant objective is drawn."""
     row = {**MAP, "y": None, "best": [[0.0, 0.0, 0.0]], "points": [[1, 1, 1]]}
-    picture = ET.fromstring(heat_map_figure(row, "best", "A row", 0.0, str))  # noqa: S314 - trusted input
+    picture = ET.fromstring(heat_map_figure(row, "best", STYLE))  # noqa: S314 - trusted input
     titles = [element.text for element in picture.iter(f"{SVG}title")]
-    assert titles[1:] == ["a<b 1: 0.0 (1 point)", "a<b 2: 0.0 (1 point)", "a<b 3: 0.0 (1 point)"]
+    assert titles[1:] == ["a<b 1: 0.00 (1 point)", "a<b 2: 0.00 (1 point)", "a<b 3: 0.00 (1 point)"]
+
+
+def test_cells_link_to_their_best_points() -> None:
+    """Only the highest can be reached with the tab key; a map of an earlier version has no links."""
+    linked = STYLE._replace(link="/form?from=x&point={}".format)
+    known = {**MAP, "best_point": [[4, None, 6], [1, 2, 3]]}
+    picture = ET.fromstring(heat_map_figure(known, "best", linked))  # noqa: S314 - trusted input
+    links = [*picture.iter(f"{SVG}a")]
+    assert [link.get("href") for link in links] == [f"/form?from=x&point={number}" for number in (4, 6, 1, 2, 3)]
+    assert [link.get("tabindex") for link in links] == ["0", "-1", "-1", "-1", "-1"]
+    assert (links[1].get("data-row"), links[1].get("data-column")) == ("0", "2")
+    assert links[0].get("aria-label") == "a<b 1, c 7: 0.50 (2 points)"
+    assert picture.get("role") == "group"
+    assert "<a " not in heat_map_figure(MAP, "best", linked)
+    assert "<a " not in heat_map_figure(known, "best", STYLE)
+
+
+def test_texts_of_a_map_in_korean() -> None:
+    """Tooltips and labels, too."""
+    style = STYLE._replace(language="ko", title="제목")
+    binned = {**MAP, "x": {"name": "a", "labels": ["1 to 2", "3 to 4", "5 to none"]}}
+    picture = ET.fromstring(heat_map_figure(binned, "best", style))  # noqa: S314 - trusted input
+    titles = [element.text for element in picture.iter(f"{SVG}title")]
+    assert titles[:3] == ["제목", "a 1 ~ 2, c 7: 0.50 (포인트 2개)", "a 5 ~ 없음, c 7: -0.25 (포인트 1개)"]

@@ -10,11 +10,12 @@ import pytest
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.errors import CandlesChanged, CodeChanged, SweepDisagrees
+from coin_pipeline.errors import CandlesChanged, CodeChanged, InvalidInput, SweepDisagrees
 from coin_pipeline.results.publish import publish_result
 from coin_pipeline.results.store import load_result, read_manifest, stored_documents
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.sweeps.result import assemble, sweep_files
+from coin_pipeline.sweeps.stored_points import read_point
 from coin_pipeline.sweeps.trials import read_metadata, trials_digest, with_metadata
 from tests.conftest import store_candles
 from tests.sweeps.parts import registry, run, spec_of, tables_of
@@ -235,3 +236,21 @@ def test_published_sweep_reads_like_any_result(candles: CandleCatalog, tmp_path:
     trials = pq.read_table(pa.BufferReader(store.get(f"tasks/run-1/{document['trials']['file']}")))
     assert trials_digest(trials) == document["trials"]["sha256"]
     assert len(trials) == document["trials"]["rows"] == 72
+
+
+def test_every_cell_has_a_stored_best_point(candles: CandleCatalog, tmp_path: Path) -> None:
+    """The values of its point are read from the trials, and are in the cell."""
+    known = registry()
+    result = run(candles, known, tmp_path, spec_of(known, {"fast": "1:6:1", "slow": "8:12:2", "edge": "0,0.01"}))
+    store = LocalStore(tmp_path)
+    publish_result(store, sweep_files(result))
+    heat_map = result.document["heat_map"]
+    objectives = {row["point"]: row["objective"] for row in result.trials.to_pylist()}
+    for y, row in enumerate(heat_map["best_point"]):
+        for x, number in enumerate(row):
+            point = read_point(store, result.document, number)
+            assert f"{point[heat_map['x']['name']]:g}" == heat_map["x"]["labels"][x]
+            assert f"{point[heat_map['y']['name']]:g}" == heat_map["y"]["labels"][y]
+            assert objectives[number] == heat_map["best"][y][x]
+    with pytest.raises(InvalidInput, match="point: 36 is not a point that this sweep evaluated"):
+        read_point(store, result.document, 36)

@@ -1,6 +1,7 @@
 """The notation of search spaces, and the points they define."""
 
 import itertools
+import json
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from coin_pipeline.sweeps.search_space import (
     RandomPoints,
     Range,
     Steps,
+    format_values,
     parse_text,
 )
 from tests.sweeps.parts import point_at
@@ -177,3 +179,28 @@ def test_a_digest_covers_numbers_values_and_types() -> None:
         digest((None,), None),
     ]
     assert len({digest((1, 2), 1), *others}) == 6
+
+
+@given(
+    st.one_of(
+        st.lists(st.integers(-1000, 1000), min_size=1, unique=True),
+        st.lists(st.floats(-1e9, 1e9).filter(lambda number: not number or abs(number) > 1e-9), min_size=1, unique=True),
+        st.lists(st.booleans() | st.none(), min_size=1, unique=True),
+        st.lists(st.text(), min_size=1, unique=True),
+        st.builds(lambda low, step, count: [low + step * k for k in range(count)], *[st.integers(1, 99)] * 3),
+    )
+)
+def test_written_values_are_read_again(values: list[bool | float | str | None]) -> None:
+    """As the form of a sweep has those of a stored one; what the notation cannot express is JSON."""
+    text = format_values(tuple(values))
+    if text.startswith("["):
+        assert json.loads(text) == values
+        return
+    parsed = parse_text(text)
+    assert (parsed.numbers() if isinstance(parsed, Steps) else parsed) == values
+
+
+@pytest.mark.parametrize("values", [Range(low=5, high=60), Range(low=0.0, high=1.5)])
+def test_written_range_is_read_again(values: Range) -> None:
+    """With ends of the same types."""
+    assert parse_text(format_values(values)) == values

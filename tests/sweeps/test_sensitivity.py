@@ -79,7 +79,8 @@ def test_cells_contain_maximum_and_median(points: list[tuple[int, int, int | Non
         "a": np.array([10.0 * a for a, _, _ in points]),
         "b": np.array([(5.0, 6.0, np.inf)[b] for _, b, _ in points]),
     }
-    drawn = heat_map(space, columns.__getitem__, np.array([NAN if value is None else value for _, _, value in points]))
+    objectives = np.array([NAN if value is None else value for _, _, value in points])
+    drawn = heat_map(space, columns.__getitem__, np.arange(7, 7 + len(points)), objectives)
     if all(value is None for _, _, value in points):
         assert drawn is None
         return
@@ -89,6 +90,8 @@ def test_cells_contain_maximum_and_median(points: list[tuple[int, int, int | Non
         cell = [value for x, y, value in points if (x, y) == (a, b) and value is not None]
         assert drawn["points"][b][a] == len(cell)
         assert drawn["best"][b][a] == (max(cell) if cell else None)
+        best = [number for number, point in enumerate(points, 7) if cell and point == (a, b, max(cell))]
+        assert drawn["best_point"][b][a] == min(best, default=None)
         assert drawn["median"][b][a] == (statistics.median(cell) if cell else None)
 
 
@@ -104,18 +107,20 @@ def test_most_important_dimensions_are_mapped() -> None:
     points = list(itertools.product((1, 2), (1, 2), (1, 2, 3)))
     columns = {name: np.array([float(point[index]) for point in points]) for index, name in enumerate("abc")}
     columns["e"] = np.full(len(points), 7.0)
-    drawn = heat_map(space, columns.__getitem__, columns["a"] + 10 * columns["c"])
+    drawn = heat_map(space, columns.__getitem__, np.arange(len(points)), columns["a"] + 10 * columns["c"])
     assert (drawn["x"]["name"], drawn["y"]["name"]) == ("c", "a")
     assert drawn["best"] == [[11.0, 21.0, 31.0], [12.0, 22.0, 32.0]]
 
 
 def test_one_dimension_is_mapped_as_a_row() -> None:
     """There is no second axis."""
-    drawn = heat_map([dimension("a", 1, 2)], {"a": np.array([1.0, 2.0, 2.0])}.__getitem__, np.array([5.0, 7.0, 6.0]))
+    columns = {"a": np.array([1.0, 2.0, 2.0])}
+    drawn = heat_map([dimension("a", 1, 2)], columns.__getitem__, np.array([3, 5, 8]), np.array([5.0, 7.0, 6.0]))
     assert drawn == {
         "x": {"name": "a", "labels": ["1", "2"]},
         "y": None,
         "best": [[5.0, 7.0]],
+        "best_point": [[3, 5]],
         "median": [[5.0, 6.5]],
         "points": [[1, 2]],
     }
@@ -124,7 +129,7 @@ def test_one_dimension_is_mapped_as_a_row() -> None:
 def test_non_numeric_space_has_no_map() -> None:
     """Booleans have no order, and a single value has no extent."""
     space = [dimension("a", True, False), dimension("b", 3)]
-    assert heat_map(space, {"b": np.array([3.0, 3.0])}.__getitem__, np.array([1.0, 2.0])) is None
+    assert heat_map(space, {"b": np.array([3.0, 3.0])}.__getitem__, np.arange(2), np.array([1.0, 2.0])) is None
 
 
 @pytest.mark.parametrize(
@@ -140,9 +145,8 @@ def test_many_values_are_binned(
     values: tuple[int, ...] | Range, column: list[float], labels: list[str], cells: list[int]
 ) -> None:
     """More than fifty values and ranges are grouped; both ends are included."""
-    drawn = heat_map(
-        [Dimension(name="a", param=True, values=values)], {"a": np.array(column)}.__getitem__, np.ones(len(column))
-    )
+    space, numbers = [Dimension(name="a", param=True, values=values)], np.arange(len(column))
+    drawn = heat_map(space, {"a": np.array(column)}.__getitem__, numbers, np.ones(len(column)))
     assert drawn["x"]["labels"][:2] == labels
     assert drawn["points"] == [cells]
 
