@@ -80,6 +80,13 @@ class SweepAccepted(Accepted):
     points: Annotated[int, Field(description="Points of the search space, before those that the strategy rejects.")]
 
 
+class SweepPreview(BaseModel):
+    """What a sweep would be, had it been submitted."""
+
+    points: Annotated[int, Field(description="Points of the search space, before those that the strategy rejects.")]
+    needs_confirmation: Annotated[bool, Field(description="Whether so large a sweep is accepted only with `confirm`.")]
+
+
 class CandleRow(BaseModel):
     """One candle."""
 

@@ -10,13 +10,13 @@ from coin_api.polling_headers import set_polling_headers
 from coin_api.responses import accepted, status_response, task_fields
 from coin_api.result_schemas import SweepStatus
 from coin_api.routing import StrictJsonRoute
-from coin_api.schemas import Accepted, SweepAccepted
+from coin_api.schemas import Accepted, SweepAccepted, SweepPreview
 from coin_api.tasks import SweepPoints, Task
 from coin_api.threads import in_submission_threads
 from coin_pipeline.defs.run_requests import sweep_submission
-from coin_pipeline.errors import ResultNotFound
+from coin_pipeline.errors import ResultNotFound, SweepTooLarge
 from coin_pipeline.results.store import read_result, read_task_file
-from coin_pipeline.sweeps.request import SweepRequest
+from coin_pipeline.sweeps.request import MAX_UNCONFIRMED, SweepRequest
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import TRIALS_FILE
 
@@ -46,6 +46,22 @@ def submit(
     task = orchestrator.submit(sweep_submission(request, spec), submission_id)
     set_polling_headers(response, f"/api/sweeps/{task.task_id}")
     return SweepAccepted(**dict(accepted(task)), points=len(spec.points()))
+
+
+@router.post("/preview")
+@in_submission_threads
+def preview(request: SweepRequest, strategies: StrategiesDep) -> SweepPreview:
+    """Validate a sweep and count its points; nothing is stored or evaluated.
+
+    `confirm` is ignored. Of a sweep that needs it, only names, notation and number of points are validated.
+    """
+    try:
+        spec = resolve_sweep(request.model_copy(update={"confirm": False}), strategies.current())
+    except SweepTooLarge as error:
+        if error.limit != MAX_UNCONFIRMED:
+            raise
+        return SweepPreview(points=error.points, needs_confirmation=True)
+    return SweepPreview(points=len(spec.points()), needs_confirmation=False)
 
 
 @router.get("/{task_id}", response_model=SweepStatus)

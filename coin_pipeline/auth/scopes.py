@@ -29,6 +29,7 @@ API_SCOPES: Mapping[tuple[str, str], Scope] = {
     ("PUT", "/api/strategies/presets/{name}"): "run",
     ("DELETE", "/api/strategies/presets/{name}"): "run",
     ("POST", "/api/sweeps"): "run",
+    ("POST", "/api/sweeps/preview"): "run",
     ("POST", "/api/sweeps/{task_id}/cancel"): "run",
     ("POST", "/api/candles/refresh"): "run",
     ("POST", "/api/candles/refresh/{task_id}/cancel"): "run",

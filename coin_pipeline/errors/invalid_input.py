@@ -18,9 +18,16 @@ class InvalidSpec(InvalidInput):
 
 
 class SweepTooLarge(InvalidInput):
-    """A sweep has more points than the limit."""
+    """A sweep has more points than the limit.
+
+    Args:
+        points: Number of its points.
+        limit: The limit.
+        remedy: What the caller can do.
+    """
 
     def __init__(self, points: int, limit: int, remedy: str) -> None:
+        self.points, self.limit = points, limit
         super().__init__([Problem("space", f"{points:,} points exceed the limit of {limit:,}; {remedy}")])
 
 

@@ -54,6 +54,14 @@ class SweepRequest(BacktestRequest):
     objective: Annotated[Objective, Field(description="Figure to maximize.")] = "total_return"
     confirm: Annotated[bool, Field(description=f"Accept more than {MAX_UNCONFIRMED:,} points.")] = False
 
+    @field_validator("space", mode="before")
+    @classmethod
+    def _require_names(cls, space: object) -> object:
+        if space == {}:
+            msg = 'needs at least 1 parameter or stop to sweep, such as {"volume_window": "5:60:5"}'
+            raise ValueError(msg)
+        return space
+
     @field_validator("trials")
     @classmethod
     def _check_trials(cls, trials: int | None, known: ValidationInfo) -> int | None:

@@ -73,6 +73,36 @@ def test_invalid_field_is_422_and_named(
     assert orchestrator.submitted == []
 
 
+def test_preview_counts_points_and_submits_nothing(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """A sweep above the limit needs to be confirmed, also if the request confirms it already."""
+    large = {"space": {"volume_window": "1:500:1", "top_percentile": "0.001:0.9:0.001"}, "confirm": True}
+    for fields, expected in (({}, (36, False)), (large, (450_000, True))):
+        response = client.post("/api/sweeps/preview", json={**BODY, **fields})
+        assert response.status_code == 200
+        assert response.json() == dict(zip(("points", "needs_confirmation"), expected, strict=True))
+    assert orchestrator.submitted == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"space": {"volume_window": "0:5:1"}}, "space.volume_window=0", "greater than or equal to 1"),
+        ({"search": "random", "trials": 10_000_001}, "trials", "10000000"),
+        (
+            {"space": {"volume_window": "1:500:1", "top_percentile": "0.00001:0.9:0.00001"}},
+            "space",
+            "limit of 10,000,000",
+        ),
+    ],
+)
+def test_preview_of_an_invalid_sweep(client: TestClient, fields: dict[str, Any], field: str, words: str) -> None:
+    """The errors are those of a submission."""
+    response = client.post("/api/sweeps/preview", json={**BODY, **fields})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == field
+    assert words in response.json()["errors"][0]["message"]
+
+
 def test_status_of_a_running_sweep(client: TestClient, orchestrator: FakeOrchestrator) -> None:
     """It has points, rate and ETA in addition to the fields of every task."""
     orchestrator.outcome = replace(
@@ -174,6 +204,7 @@ def test_root_lists_the_sweep_endpoints(client: TestClient) -> None:
     endpoints = client.get("/").json()["endpoints"]
     for endpoint in (
         "POST /api/sweeps",
+        "POST /api/sweeps/preview",
         "GET /api/sweeps/{task_id}",
         "GET /api/sweeps/{task_id}/trials",
         "POST /api/sweeps/{task_id}/cancel",
