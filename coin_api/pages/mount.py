@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from coin_api.pages import candles, compare, history, results, submit, sweeps, tasks, trading
+from coin_api.pages import candles, compare, history, results, submit, sweep_form, sweeps, tasks, trading
 from coin_api.pages.routing import page_router
 from coin_pipeline.report.assets import CHARTS_FOLDER, STYLE
 
@@ -18,6 +18,7 @@ ROUTERS = (
     compare.router,
     submit.router,
     tasks.router,
+    sweep_form.router,  # before `sweeps`: /sweeps/new is not the ID of a sweep
     sweeps.router,
     candles.router,
     trading.router,

@@ -16,6 +16,7 @@ class NavigationItem(NamedTuple):
 NAVIGATION = (
     NavigationItem("/app/history", texts.HISTORY),
     NavigationItem("/app/submit", texts.SUBMIT),
+    NavigationItem("/app/sweeps", texts.SWEEPS),
     NavigationItem("/app/tasks", texts.TASKS),
     NavigationItem("/app/candles", texts_candles.TITLE),
     NavigationItem("/app/positions", texts_trading.POSITIONS),

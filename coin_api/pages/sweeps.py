@@ -1,25 +1,30 @@
-"""The page of a sweep: its progress while it runs, then what it found."""
+"""The list of sweeps, and the page of one: its progress while it runs, then what it found."""
 
 import json
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
-from coin_api.deps import OrchestratorDep, StoreDep
+from coin_api.deps import IndexDep, OrchestratorDep, StoreDep
 from coin_api.pages import texts_sweeps as texts
 from coin_api.pages import texts_tasks
+from coin_api.pages.compare import LEAST, MOST
+from coin_api.pages.history import PAGE_SIZE
 from coin_api.pages.language import language_of
 from coin_api.pages.rendering import render_page
 from coin_api.pages.result_errors import result_error_page
 from coin_api.pages.routing import page_router
 from coin_api.pages.submit import request_of
-from coin_api.pages.tasks import RESULT_PAGES, dagster_url, find_task, task_values
+from coin_api.pages.tasks import LISTED, RESULT_PAGES, dagster_url, find_task, task_values
 from coin_pipeline.backtest.labels import sweep_columns
 from coin_pipeline.backtest.messages import warning_sentences
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ResultNotFound
 from coin_pipeline.report.sweep_page import heat_map_figures
+from coin_pipeline.results.index import Filters
 from coin_pipeline.results.store import read_result, read_task_file
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.sweeps.replay import is_sweep
@@ -27,6 +32,25 @@ from coin_pipeline.sweeps.result import EQUITY_FILE
 
 Json = dict[str, Any]
 router = page_router()
+
+
+@router.get("/sweeps")
+def sweeps(
+    request: Request,
+    index: IndexDep,
+    orchestrator: OrchestratorDep,
+    after: Annotated[str | None, Query(max_length=500)] = None,
+) -> Response:
+    """Show the sweeps that have not ended, and those that are stored, newest first."""
+    return render_page(
+        request,
+        "sweeps.html.j2",
+        texts=texts,
+        statuses=texts_tasks.STATUSES,
+        active=[task for task in orchestrator.newest(LISTED) if task.job == "sweep" and not task.ended],
+        page=index.page(Filters(kind="sweep"), PAGE_SIZE, after=after),
+        after=after,
+    )
 
 
 @router.get("/sweeps/{task_id}")
@@ -49,8 +73,14 @@ def sweep(request: Request, task_id: str, store: StoreDep, orchestrator: Orchest
     return _result_page(request, document, store, dagster_url(orchestrator, task_id))
 
 
+def _point_page(task_id: str, number: int) -> str:
+    """Return the address of the form of a backtest that is filled in with a point."""
+    return f"/app/submit?{urlencode({'from': task_id, 'point': number})}"
+
+
 def _result_page(request: Request, document: Json, store: ObjectStore, run_url: str | None) -> Response:
-    figures = heat_map_figures(document).values()
+    link = partial(_point_page, document["run_id"])
+    figures = heat_map_figures(document, language_of(request), link).values()
     return render_page(
         request,
         "sweep.html.j2",
@@ -61,7 +91,8 @@ def _result_page(request: Request, document: Json, store: ObjectStore, run_url: 
         columns=sweep_columns(document["objective"]),
         heat_maps=[Markup(figure) for figure in figures],  # noqa: S704 -- escaped by the figure
         equity=_equity(store, document["run_id"]),
-        requests={row["point"]: request_of(document, row["point"]) for row in document["top"]},
+        requests={row["point"]: request_of(document, row["values"]) for row in document["top"]},
+        compared=(LEAST, MOST),
     )
 
 

@@ -14,6 +14,7 @@ API = Text("API", "API")
 CHARTS = Text("Charts by TradingView Lightweight Charts", "차트: TradingView Lightweight Charts")
 HISTORY = Text("Results", "결과")
 SUBMIT = Text("New backtest", "새 백테스트")
+SWEEPS = Text("Sweeps", "스윕")
 TASKS = Text("Tasks", "작업")
 
 TRY_AGAIN = Text("Try again", "다시 시도")

@@ -10,6 +10,7 @@ REPORT_HINT = Text(
     "거래가 표시된 가격 차트, 월별 수익률, 낙폭, 전체 거래 내역이 담긴 공유용 파일입니다.",
 )
 RESUBMIT = Text("Change and run again", "수정하여 다시 실행")
+SWEEP_AROUND = Text("Sweep around it", "주변 값 스윕")
 COMPARE_WITH = Text("Compare with other results", "다른 결과와 비교")
 DAGSTER_RUN = Text("Run in Dagster", "Dagster 실행 기록")
 FIGURES = Text("Key figures", "주요 수치")

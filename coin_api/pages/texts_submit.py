@@ -50,6 +50,7 @@ NONE = Text("none", "없음")
 JSON = Text("JSON", "JSON")
 ON = Text("on", "켜기")
 SUBMIT = Text("Run backtest", "백테스트 실행")
+SWEEP_INSTEAD = Text("Sweep parameters instead", "파라미터 스윕하기")
 SUBMITTING = Text("Submitting …", "제출 중…")
 INVALID = Text("The request was not accepted. Nothing was stored.", "요청이 접수되지 않았습니다. 저장된 것은 없습니다.")
 UNREACHABLE = Text(

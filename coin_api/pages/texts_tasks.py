@@ -29,6 +29,7 @@ SWEEP_RESULT = Text("Open the sweep", "스윕 결과 열기")
 AGAIN = Text("Submit again with changes", "값을 바꿔 다시 제출")
 ALL = Text("All tasks", "모든 작업")
 POINTS = Text("Points", "포인트")
+SPEED = Text("· {speed} per second, {left} left", "· 초당 {speed}개, {left} 남음")
 
 JOBS: Mapping[Job, Text] = {
     "backtest": Text("Backtest", "백테스트"),

@@ -25,7 +25,7 @@ from tests.fuzz.results import files_of
 from tests.migration.legacy_platform import RESULTS
 from tests.pages.served import served, watched_page
 
-FIRST, SECOND, SWEEP = (f"{letter * 8}-1111-4111-8111-111111111111" for letter in "abc")
+FIRST, SECOND, SWEEP, UNKNOWN = (f"{letter * 8}-1111-4111-8111-111111111111" for letter in "abcd")
 LEGACY = [*RESULTS]
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -174,6 +174,17 @@ def test_a_sweep_has_a_page_of_its_own(app: TestClient) -> None:
     """Its address among the results leads there."""
     response = app.get(f"/app/results/{SWEEP}", follow_redirects=False)
     assert (response.status_code, response.headers["Location"]) == (307, f"/app/sweeps/{SWEEP}")
+
+
+def test_the_list_of_sweeps(app: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """It has the stored and the running ones, each with its page, and no backtests."""
+    task = replace(QUEUED, task_id=UNKNOWN, job="sweep", status="running", progress=0.4)
+    orchestrator.tasks_by_id[task.task_id] = task
+    text = app.get("/app/sweeps").text
+    assert f'href="/app/sweeps/{SWEEP}"' in text
+    assert f'href="/app/sweeps/new?from={SWEEP}"' in text
+    assert f'href="/app/tasks/{UNKNOWN}"' in text
+    assert FIRST not in text
 
 
 def test_a_missing_result_has_a_page(app: TestClient) -> None:

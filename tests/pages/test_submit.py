@@ -1,8 +1,6 @@
 """The form of a backtest: what it contains, and how it is used in a browser."""
 
 import json
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,17 +9,11 @@ from fastapi.testclient import TestClient
 from markupsafe import escape
 from playwright.sync_api import expect
 
-from coin_api.app import create_app
 from coin_api.pages.submit import request_of
-from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.database.session import Session
-from coin_pipeline.results.index import ResultIndex
-from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
-from tests.api.conftest import client_of
 from tests.browser import HOSTILE_TEXTS, axe_findings, requires_chromium
 from tests.fakes import FakeOrchestrator
-from tests.pages.served import served, watched_page
+from tests.pages.served import watched_page
 
 SPEC = {
     "strategy": "volume_long_candle",
@@ -32,31 +24,6 @@ SPEC = {
     "timeframe": "1d",
     "fee_rate": 0.003,
 }
-
-
-@pytest.fixture
-def database(index: ResultIndex, index_url: str, candles: CandleCatalog) -> str:
-    """URL of a database with the built-in presets only."""
-    assert index
-    assert candles
-    with closing(Session(index_url)) as session:
-        session.run(lambda cursor: cursor.execute("truncate coin.preset"))
-    return index_url
-
-
-@pytest.fixture
-def app(database: str, orchestrator: FakeOrchestrator) -> Iterator[TestClient]:
-    """A client of the application."""
-    with client_of(orchestrator, database=database) as client:
-        yield client
-
-
-@pytest.fixture
-def url(database: str, orchestrator: FakeOrchestrator) -> Iterator[str]:
-    """URL of the application."""
-    app = create_app(load_settings(), lambda _: orchestrator, find_database=lambda _: database)
-    with served(app) as url:
-        yield url
 
 
 def test_form_has_the_parameters_of_every_strategy(app: TestClient) -> None:
@@ -94,12 +61,12 @@ def test_what_should_fill_the_form_in_is_missing(app: TestClient, query: str) ->
 
 
 def test_request_of_a_point_of_a_sweep() -> None:
-    """Its parameters and stops are those of the point; the best one without a number."""
+    """Its parameters and stops are those of the point; the best one by default."""
     space = [{"name": "body_pct", "param": True}, {"name": "stop_loss", "param": False}]
     rows = [{"point": n, "values": {"body_pct": n / 10, "stop_loss": n / 20}} for n in (7, 3)]
     document = {**SPEC, "symbols": [{"symbol": "BBB_KRW"}], "spec": {**SPEC, "space": space}, "top": rows}
     assert request_of(document)["params"] == {"vol_ma_window": 33, "body_pct": 0.7}
-    chosen = request_of(document, 3)
+    chosen = request_of(document, {"body_pct": 0.3, "stop_loss": 0.15})
     assert (chosen["stop_loss"], chosen["params"]["body_pct"]) == (0.15, 0.3)
     assert "space" not in chosen
 

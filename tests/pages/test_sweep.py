@@ -2,32 +2,23 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import expect
 
-from coin_api.app import create_app
+from coin_api.tasks import SubmissionId
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.defs.run_requests import RunSubmission
 from coin_pipeline.results.publish import publish_task
-from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
-from tests.api.conftest import NO_DATABASE
 from tests.browser import axe_findings, requires_chromium
 from tests.fakes import QUEUED, FakeOrchestrator
 from tests.fuzz.results import files_of
-from tests.pages.served import served, watched_page
-
-
-@pytest.fixture
-def url(orchestrator: FakeOrchestrator) -> Iterator[str]:
-    """URL of the application."""
-    app = create_app(load_settings(), lambda _: orchestrator, find_database=lambda _: NO_DATABASE)
-    with served(app) as url:
-        yield url
+from tests.pages.served import watched_page
 
 
 @pytest.fixture
@@ -41,9 +32,9 @@ def task_id(candles: CandleCatalog, data_root: Path) -> str:
     return task_id
 
 
-def document_of(data_root: Path, task_id: str) -> dict[str, object]:
+def document_of(data_root: Path, task_id: str) -> dict[str, Any]:
     """Return the document of a stored sweep."""
-    document: dict[str, object] = json.loads((data_root / "tasks" / task_id / "result.json").read_text())
+    document: dict[str, Any] = json.loads((data_root / "tasks" / task_id / "result.json").read_text())
     return document
 
 
@@ -51,6 +42,8 @@ def test_result_is_shown(client: TestClient, task_id: str) -> None:
     """Heat map, equity, plateau and best points, in both languages."""
     text = client.get(f"/app/sweeps/{task_id}?lang=ko").text
     assert "히트맵" in text
+    assert "셀별 최고 총수익률" in text
+    assert "Highest" not in text
     assert text.count("<svg") >= 2
     assert "<title>equity</title>" in text
     assert "안정 구간" in text
@@ -107,3 +100,54 @@ def test_one_click_runs_a_point(url: str, task_id: str, data_root: Path, orchest
     fields = submission.config["ops"]["load_candles"]["config"]
     assert fields["params"].items() >= row["values"].items()
     assert fields["start_date"] == document["evaluated_from"]
+
+
+@requires_chromium
+def test_cell_of_the_heat_map_opens_the_form(url: str, task_id: str, data_root: Path) -> None:
+    """Arrow keys move between the cells, of which the tab key reaches one; Enter fills the form in with the point."""
+    document = document_of(data_root, task_id)
+    (points,) = document["heat_map"]["best_point"]
+    other = next(column for column, number in enumerate(points) if number != document["best"]["point"])
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/sweeps/{task_id}")
+        page.locator('a[data-row][tabindex="0"]').focus()
+        page.keyboard.press("ArrowRight" if other else "ArrowLeft")
+        cell = page.locator(f'a[data-column="{other}"]')
+        expect(cell).to_be_focused()
+        expect(cell).to_have_attribute("tabindex", "0")
+        expect(page.locator('a[data-row][tabindex="0"]')).to_have_count(1)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/app/submit?from={task_id}&point={points[other]}")
+        window = page.locator('[name="params.volume_window"]:enabled')
+        expect(window).to_have_value(document["heat_map"]["x"]["labels"][other])
+
+
+@requires_chromium
+def test_best_points_are_compared(url: str, task_id: str, data_root: Path, orchestrator: FakeOrchestrator) -> None:
+    """They are run as backtests, whose results the page of the comparison names."""
+
+    def finish(run_id: str) -> None:
+        result = files_of("backtest", run_id)
+        publish_task(LocalStore(data_root), result.manifest, result.files)
+        orchestrator.move(run_id, "completed", 1.0)
+
+    orchestrator.then = finish
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/sweeps/{task_id}")
+        page.get_by_role("checkbox", name="Compare point").first.check()
+        page.get_by_role("button", name="Run and compare").click()
+        expect(page.get_by_role("alert")).to_contain_text("Choose 2 to 5 points")
+        page.get_by_role("checkbox", name="Compare point").last.check()
+        page.get_by_role("button", name="Run and compare").click()
+        page.wait_for_url("**/app/compare?*")
+        assert watched.errors == []
+    submitted = {point["params"]["volume_window"] for point in map(request_fields, orchestrator.submitted)}
+    assert submitted == {5, 10}
+
+
+def request_fields(submitted: tuple[RunSubmission, SubmissionId]) -> dict[str, Any]:
+    """Return the fields of a backtest that was submitted."""
+    fields: dict[str, Any] = submitted[0].config["ops"]["load_candles"]["config"]
+    return fields

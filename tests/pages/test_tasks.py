@@ -53,6 +53,24 @@ def test_progress_is_followed_until_the_result(url: str, orchestrator: FakeOrche
 
 
 @requires_chromium
+@pytest.mark.parametrize("events", [True, False])
+def test_speed_of_a_sweep_is_followed(url: str, orchestrator: FakeOrchestrator, *, events: bool) -> None:
+    """With the time that is left; both are unknown at first."""
+    task = submitted(orchestrator, job="sweep", status="running", points=SweepPoints(20_000, 0, None, None))
+    with watched_page() as watched:
+        page = watched.page
+        if not events:
+            page.route("**/events", lambda route: route.abort())
+        page.goto(f"{url}/app/tasks/{task.task_id}")
+        speed = page.locator('[data-slot="speed"]')
+        expect(speed).to_be_empty()
+        points = SweepPoints(20_000, 2_000, 4.5678, 3_940.2)
+        orchestrator.tasks_by_id[task.task_id] = replace(task, progress=0.1, points=points)
+        expect(page.locator('[data-slot="points"]')).to_have_text("2,000 / 20,000", timeout=10_000)
+        expect(speed).to_have_text("· 4.57 per second, 1:05:41 left")
+
+
+@requires_chromium
 def test_task_is_cancelled_from_its_page(url: str, orchestrator: FakeOrchestrator) -> None:
     """The page then shows that it is."""
     task = submitted(orchestrator)

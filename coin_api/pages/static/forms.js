@@ -8,9 +8,10 @@ function valueOf(control) {
   if (control.dataset.kind === "switch") return control.checked;
   if (control.validity.badInput) throw new InvalidValue(control.validationMessage);
   const text = control.value.trim();
-  if (text === "") return undefined;
+  const isSpace = control.dataset.kind === "space"; // text, or a list in JSON
+  if (text === "") return isSpace ? text : undefined;
   if (control.dataset.kind === "integer" || control.dataset.kind === "number") return Number(text);
-  if (control.dataset.kind !== "json") return text;
+  if (control.dataset.kind !== "json" && !(isSpace && text.startsWith("["))) return text;
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -29,7 +30,7 @@ export function showProblem(path, message) {
   if (!place || control.closest("[hidden]")) return null;
   for (let details = control.closest("details"); details; details = details.parentElement.closest("details")) details.open = true;
   control.setAttribute("aria-invalid", "true");
-  place.textContent = message;
+  place.textContent = place.hidden ? message : `${place.textContent} ${message}`;
   place.hidden = false;
   return control;
 }
@@ -69,8 +70,8 @@ export function showProblems(problems, summary, place) {
   const rest = [];
   let first = null;
   for (const { field, message } of problems) {
-    // An item of a list has no control of its own: `symbols.0` is shown at `symbols`.
-    const control = showProblem(field, message) ?? showProblem(field.split(".")[0], `${field}: ${message}`);
+    // An item of a list has no control of its own: `symbols.0` is shown at `symbols`, and `space.window=0` at `space.window`.
+    const control = showProblem(field.split("=")[0], message) ?? showProblem(field.split(".")[0], `${field}: ${message}`);
     if (control) first ??= control;
     else rest.push(field ? `${field}: ${message}` : message);
   }

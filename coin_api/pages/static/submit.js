@@ -1,7 +1,7 @@
-// The form of a backtest: presets, the parameters of the chosen strategy, and the submission.
+// The form of a backtest or a sweep: presets, the parameters of the chosen strategy, and the submission.
 import { clearProblems, readControls, send, showProblems } from "./forms.js";
 
-const form = document.getElementById("submit");
+export const form = document.getElementById("submit");
 const strategy = document.getElementById("field-strategy");
 const preset = document.getElementById("preset");
 const problem = document.getElementById("problem");
@@ -28,7 +28,7 @@ function applyPreset() {
   strategy.value = chosen.dataset.strategy;
   showParameters();
   const params = JSON.parse(chosen.dataset.params);
-  for (const control of form.querySelectorAll('[name^="params."]:enabled')) {
+  for (const control of form.querySelectorAll('.params-of:enabled [name^="params."]')) {
     const name = control.name.slice("params.".length);
     const value = name in params ? params[name] : null;
     if (control.dataset.kind === "switch") control.checked = value ?? control.defaultChecked;
@@ -38,12 +38,14 @@ function applyPreset() {
 }
 
 /** Return the request that the form contains, and the problems that keep it from being sent. */
-function readRequest() {
+export function readRequest() {
   const { values, problems } = readControls(form);
   const request = { params: {}, symbols: [] };
+  if (form.querySelector('[data-kind="space"]')) request.space = {};
   for (const [path, value] of Object.entries(values)) {
-    if (path.startsWith("params.")) request.params[path.slice("params.".length)] = value;
-    else request[path] = value;
+    const [group, name] = path.split("."); // `params.NAME` or, of a sweep, `space.NAME`
+    if (name === undefined) request[path] = value;
+    else request[group][name] = value;
   }
   for (const box of form.querySelectorAll('[name="symbols"]:checked')) request.symbols.push(box.value);
   return { request, problems };
@@ -61,7 +63,7 @@ async function submit(event) {
   button.disabled = true;
   progress.textContent = form.dataset.submitting;
   try {
-    const { ok, body } = await send("POST", "/api/backtests/run-async", request, { "Idempotency-Key": key });
+    const { ok, body } = await send("POST", form.dataset.action, request, { "Idempotency-Key": key });
     if (ok) {
       location.assign(`/app/tasks/${encodeURIComponent(body.task_id)}`);
       return;
@@ -118,6 +120,10 @@ strategy.addEventListener("change", () => {
   showParameters();
 });
 preset.addEventListener("change", applyPreset);
+preset.addEventListener("change", () => {
+  const other = document.getElementById("other");
+  if (other) other.search = preset.value && new URLSearchParams({ preset: preset.value });
+});
 form.addEventListener("submit", submit);
 form.addEventListener("input", () => {
   key = newKey(); // another content is another submission
@@ -125,6 +131,6 @@ form.addEventListener("input", () => {
 addEventListener("pageshow", ({ persisted }) => {
   if (persisted) key = newKey(); // back from the task: to submit again means to run again
 });
-document.getElementById("save-preset").addEventListener("click", savePreset);
+document.getElementById("save-preset")?.addEventListener("click", savePreset);
 document.getElementById("symbols-filter")?.addEventListener("input", filterSymbols);
 showParameters(); // a browser that restores a form restores the strategy, too

@@ -20,8 +20,28 @@ function show(status) {
   }
   slot("progress").value = status.progress;
   slot("percent").textContent = `${Math.floor(100 * status.progress)}%`;
-  const points = slot("points");
-  if (points) points.textContent = `${status.points_done.toLocaleString("en")} / ${status.points.toLocaleString("en")}`;
+  if (slot("points")) showPoints(status);
+}
+
+/** Show how many points of a sweep are evaluated, how fast, and the time that the others take, as h:mm:ss. */
+function showPoints({ points, points_done: done, points_per_second: speed, eta_seconds: left }) {
+  slot("points").textContent = `${done.toLocaleString("en")} / ${points.toLocaleString("en")}`;
+  const isKnown = speed !== null && left !== null;
+  const digits = { maximumSignificantDigits: 3 };
+  const text = slot("speed").dataset.text;
+  slot("speed").textContent = isKnown ? text.replace("{speed}", speed.toLocaleString("en", digits)).replace("{left}", duration(left)) : "";
+}
+
+function duration(seconds) {
+  const whole = Math.ceil(seconds);
+  const parts = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, "0"));
+  return [Math.floor(whole / 3600), ...parts].join(":");
+}
+
+/** Return the progress of a sweep that a page contains, as the status of the API has it. */
+function pointsOf({ points, pointsDone, speed, eta }) {
+  const known = (text) => (text === "" ? null : Number(text));
+  return { points: Number(points), points_done: Number(pointsDone), points_per_second: known(speed), eta_seconds: known(eta) };
 }
 
 /** Read the page again: the status of the API would contain the whole result in the end. */
@@ -30,14 +50,14 @@ async function poll() {
     const response = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!response.ok) throw new Error(String(response.status));
     const task = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("task");
-    const { status, progress, points, pointsDone } = task.dataset;
-    show({ status, progress: Number(progress), points: Number(points), points_done: Number(pointsDone) });
+    show({ status: task.dataset.status, progress: Number(task.dataset.progress), ...pointsOf(task.dataset) });
   } catch {
     problem.textContent = section.dataset.unreachable;
     problem.hidden = false;
   }
 }
 
+if (slot("points")) showPoints(pointsOf(section.dataset));
 const startPolling = () => (polling ??= setInterval(poll, POLL_MS));
 const events = new EventSource(`${url}/events`);
 let silence = setTimeout(startPolling, SILENCE_MS);

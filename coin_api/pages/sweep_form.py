@@ -1,0 +1,114 @@
+"""The page that submits a sweep: the form of a backtest, in which fields can be swept, and how to search them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple, get_args
+
+from fastapi import Query, Request, Response
+
+from coin_api.deps import CatalogDep, PresetsDep, StoreDep, StrategiesDep
+from coin_api.pages import texts_sweep_form as texts
+from coin_api.pages.forms import FormField, form_fields
+from coin_api.pages.language import language_of
+from coin_api.pages.rendering import render_page
+from coin_api.pages.routing import page_router
+from coin_api.pages.submit import filled_fields, form_values
+from coin_pipeline.backtest.labels import FIGURES
+from coin_pipeline.backtest.request import BacktestRequest
+from coin_pipeline.results.store import load_result
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.sweeps.replay import is_sweep
+from coin_pipeline.sweeps.request import Objective, SweepRequest
+from coin_pipeline.sweeps.resolve import STOPS
+from coin_pipeline.sweeps.search_space import Dimension, format_values
+
+Json = dict[str, Any]
+_AXES = 2
+"""Numeric parameters that a form proposes to sweep: a heat map has two axes."""
+_STOP_VALUES = "none,0.02,0.05,0.1"
+"""Proposed values of a stop, which has none by itself."""
+_OWN_CONTROLS = ("space", "confirm")
+_SEARCH_NAMES = [name for name in SweepRequest.model_fields if name not in BacktestRequest.model_fields]
+router = page_router()
+
+
+class Sweepable(NamedTuple):
+    """How a field can be swept.
+
+    Attributes:
+        chosen: Whether it is swept unless the user chooses otherwise.
+        values: Its values in the notation of a search space; empty where the page proposes some around its fixed value.
+        proposal: Values that the page proposes for a field without a value.
+    """
+
+    chosen: bool
+    values: str
+    proposal: str
+
+
+@router.get("/sweeps/new")
+def sweep_form(
+    request: Request,
+    strategies: StrategiesDep,
+    catalog: CatalogDep,
+    presets: PresetsDep,
+    store: StoreDep,
+    run: Annotated[str | None, Query(alias="from", max_length=100)] = None,
+    point: int | None = None,
+    preset: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """Show the form: empty, filled in as a stored sweep, or with values around those of a result, point or preset."""
+    filled = filled_fields(store, presets, run, point, preset)
+    stored = _stored_sweep(store, run)
+    if point is None and stored:
+        filled["start_date"] = stored["start_date"]  # a point has the day on which it was evaluated
+    values = form_values(
+        strategies.current(), catalog, presets, filled, language_of(request), leave_out=("max_positions",)
+    )
+    for strategy in values["strategies"]:
+        swept = _swept(stored, keep=point is None) if strategy["name"] == filled.get("strategy") else {}
+        strategy["sweepable"] = dict(_sweepable(strategy["fields"], swept or _first_numeric(strategy["fields"])))
+    return render_page(
+        request,
+        "sweep_form.html.j2",
+        title=texts.TITLE,
+        action="/api/sweeps",
+        chosen_preset=preset,
+        sweep_texts=texts,
+        search_fields=_search_fields(),
+        search=stored,
+        labels={"search": texts.SEARCHES, "objective": {name: FIGURES[name].text for name in get_args(Objective)}},
+        stops=dict(_sweepable([field for field in values["account_fields"] if field.name in STOPS], _swept(stored))),
+        **values,
+    )
+
+
+def _stored_sweep(store: ObjectStore, run: str | None) -> Json:
+    """Return the spec of a stored sweep; an empty one for any other result."""
+    document = {} if run is None else load_result(store, run)
+    spec: Json = document["spec"] if is_sweep(document) else {}
+    return spec
+
+
+def _search_fields() -> list[FormField]:
+    """Return the fields of a sweep that a backtest lacks and that need no controls of their own."""
+    fields = form_fields(SweepRequest.model_json_schema(), leave_out=_OWN_CONTROLS)
+    return [field for field in fields if field.name in _SEARCH_NAMES]
+
+
+def _swept(spec: Json, *, keep: bool = True) -> dict[str, str]:
+    """Return the values of each swept name of a stored sweep, or empty texts for proposals around a point."""
+    space = [Dimension.model_validate(dimension) for dimension in spec.get("space", ())]
+    return {dimension.name: format_values(dimension.values) if keep else "" for dimension in space}
+
+
+def _first_numeric(fields: list[FormField]) -> dict[str, str]:
+    numeric = [field.name for field in fields if field.kind in {"integer", "number"}]
+    return dict.fromkeys(numeric[:_AXES], "")
+
+
+def _sweepable(fields: list[FormField], swept: Mapping[str, str]) -> Iterator[tuple[str, Sweepable]]:
+    """Yield the fields that take a single value each, by name."""
+    for field in fields:
+        if field.kind != "json":
+            proposal = _STOP_VALUES if field.name in STOPS else ""
+            yield field.name, Sweepable(field.name in swept, swept.get(field.name, ""), proposal)
