@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -49,11 +49,7 @@ class Platform:
     def processes(self) -> list[int]:
         """Return its process IDs: those with its DATA_ROOT in the environment, its database, and their children."""
         marks = f"DATA_ROOT={self.root}\0".encode(), f"{self.root}/postgres".encode()
-        parents = {int(process.name): parent_of(process) for process in Path("/proc").glob("[0-9]*")}
-        own = {pid for pid in parents if any(mark in _identity(pid) for mark in marks)}
-        while children := {pid for pid, parent in parents.items() if parent in own} - own:
-            own |= children
-        return sorted(own)
+        return with_descendants(pid for pid in _all_processes() if any(mark in _identity(pid) for mark in marks))
 
 
 def environment(root: Path, **settings: str) -> dict[str, str]:
@@ -76,7 +72,7 @@ def run_platform(root: Path, launcher: str) -> Iterator[Platform]:
     """
     daily = parse_timeframe("1d")
     CandleCatalog(root).merge("AAA_KRW", daily, synthetic_candles(1, daily, date(2023, 1, 1), 365))
-    api, ui = _free_ports()
+    api, ui = free_ports()
     command = [str(COIN), "up", "--api-port", str(api), "--ui-port", str(ui), "--strategy-file", str(SLOW_STRATEGY)]
     log, began = root / "up.log", time.monotonic()
     with log.open("wb") as output:
@@ -118,11 +114,24 @@ def _wait_until_gone(process: subprocess.Popen[bytes], platform: Platform) -> No
             os.kill(pid, signal.SIGKILL)
 
 
-def _free_ports() -> list[int]:
+def free_ports() -> list[int]:
+    """Return two ports that were free a moment ago."""
     with socket.socket() as first, socket.socket() as second:
         for probe in (first, second):
             probe.bind(("127.0.0.1", 0))
         return [probe.getsockname()[1] for probe in (first, second)]
+
+
+def _all_processes() -> Iterator[int]:
+    return (int(process.name) for process in Path("/proc").glob("[0-9]*"))
+
+
+def with_descendants(pids: Iterable[int]) -> list[int]:
+    """Return processes and all their descendants."""
+    own, parents = {*pids}, {pid: parent_of(Path(f"/proc/{pid}")) for pid in _all_processes()}
+    while children := {pid for pid, parent in parents.items() if parent in own} - own:
+        own |= children
+    return sorted(own)
 
 
 def parent_of(process: Path) -> int:

@@ -16,6 +16,7 @@ from benchmarks.api.measures import BACKTEST_BODY, RUN, RUN_ASYNC, STATUS
 from benchmarks.api.platform import run_platform
 from benchmarks.api.rows import Limit, summary
 from benchmarks.work import inputs
+from benchmarks.work.bare import bare_backtest, bare_platform
 from benchmarks.work.commands import CommandFailed, Figures, alone, coin
 from benchmarks.work.rows import WorkRow
 
@@ -36,7 +37,8 @@ SIGNALS = re.compile(r"Trades +([\d,]+).*Signals ignored +([\d,]+)", re.DOTALL)
 def day_cold(name: str, root: Path) -> WorkRow:
     """Run a backtest on a year of days while no platform is running; the first run, which sets up, is not counted."""
     inputs.store_candles(root, "1d", YEAR)
-    return WorkRow(name, _typical_day(root), (Limit("wall_s", 2), Limit("peak_mib", 250)))
+    figures = {**_typical_day(root), **bare_backtest(ROUNDS)}
+    return WorkRow(name, figures, (Limit("wall_s", 2), Limit("peak_mib", 250)))
 
 
 def day_with_platform(name: str, root: Path) -> WorkRow:
@@ -136,6 +138,7 @@ def start(name: str, root: Path) -> WorkRow:
     with run_platform(root, "warm") as platform:
         time.sleep(IDLE_S)
         figures = {"healthy_s": platform.healthy_s, "idle_pss_mib": platform.memory_mib()}
+    figures |= bare_platform(IDLE_S)
     return WorkRow(name, figures, (Limit("healthy_s", 4), Limit("idle_pss_mib", 600)))
 
 
