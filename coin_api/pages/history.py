@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coin_api.deps import IndexDep
 from coin_api.errors import status_code_of
@@ -16,7 +16,7 @@ from coin_api.pages import texts_history as texts
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
 from coin_api.queries import Text
-from coin_pipeline.candles.fields import to_problems
+from coin_pipeline.candles.fields import parse_fields
 from coin_pipeline.candles.timeframe import TIMEFRAMES
 from coin_pipeline.database.pages import require_ordered
 from coin_pipeline.errors import InvalidInput
@@ -86,7 +86,7 @@ def history(request: Request, index: IndexDep) -> Response:
     """
     query = dict(request.query_params)
     try:
-        form = _parse(query)
+        form = parse_fields(HistoryForm, query)
         page = form.read(index)
     except InvalidInput as error:
         if not {problem.field for problem in error.problems} <= HistoryForm.model_fields.keys() - _NO_FILTERS:
@@ -94,18 +94,6 @@ def history(request: Request, index: IndexDep) -> Response:
         typed: dict[str, Any] = {**query, "ascending": query.get("ascending") == "true"}
         return _render(request, HistoryForm.model_construct(**typed), None, error)
     return _render(request, form, page)
-
-
-def _parse(query: Mapping[str, str]) -> HistoryForm:
-    """Validate the fields of the form.
-
-    Raises:
-        InvalidInput: Names each invalid field.
-    """
-    try:
-        return HistoryForm.model_validate(query)
-    except ValidationError as error:
-        raise InvalidInput(to_problems(error)) from None
 
 
 def _render(request: Request, form: HistoryForm, page: Page | None, error: InvalidInput | None = None) -> Response:

@@ -70,18 +70,25 @@ def render_page(
         "dagster_ui_url": request.app.state.settings.dagster_ui_url,
     }
     response = HTMLResponse(environment().get_template(template).render(frame | values), status, headers)
-    response.headers["Content-Security-Policy"] = POLICY
+    return as_page(request, response, language, POLICY)
+
+
+def as_page(request: Request, response: HTMLResponse, language: Language, policy: str) -> HTMLResponse:
+    """Return a response with the headers of a page, and the cookie of the language that its address chooses.
+
+    Args:
+        request: The request.
+        response: The page.
+        language: Language of the page.
+        policy: Its content security policy.
+    """
+    response.headers["Content-Security-Policy"] = policy
     response.headers["Content-Language"] = language
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Accept-Language, Cookie"
-    remember_language(request, response)
+    response.headers["Vary"] = "Accept, Accept-Language, Cookie"
+    if chosen := chosen_language(request):
+        response.set_cookie(COOKIE, chosen, _COOKIE_AGE_S, httponly=True, samesite="lax")
     return response
-
-
-def remember_language(request: Request, response: HTMLResponse) -> None:
-    """Let a response set the cookie of the language that the address of its request chooses."""
-    if language := chosen_language(request):
-        response.set_cookie(COOKIE, language, _COOKIE_AGE_S, httponly=True, samesite="lax")
 
 
 def _write(language: Language, text: Text, /, **values: object) -> str:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from coin_api.accept import prefers_json
 from coin_api.deps import CatalogDep, OrchestratorDep, StoreDep, StrategiesDep
 from coin_api.pages.language import language_of
-from coin_api.pages.rendering import remember_language
+from coin_api.pages.rendering import as_page
 from coin_api.pages.result_errors import result_error_page
 from coin_api.responses import explain_missing_result
 from coin_pipeline.errors import CoinError
@@ -47,10 +47,4 @@ async def report(
         if prefers_json(accept):
             raise
         return result_error_page(request, run_id, error)
-    response = HTMLResponse(page.html)
-    response.headers["Content-Security-Policy"] = page.policy
-    response.headers["Content-Language"] = language
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Accept, Accept-Language, Cookie"
-    remember_language(request, response)
-    return response
+    return as_page(request, HTMLResponse(page.html), language, page.policy)
