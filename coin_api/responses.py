@@ -1,6 +1,6 @@
 """Responses to submissions and status polls, whatever the job."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import Any
@@ -13,8 +13,16 @@ from starlette.types import Receive, Scope, Send
 from coin_api.errors import TaskWithoutResult
 from coin_api.polling_headers import set_retry_after
 from coin_api.schemas import Accepted, TaskStatus
-from coin_api.tasks import Orchestrator, Task
+from coin_api.tasks import Job, Orchestrator, Task
 from coin_pipeline.errors import ResultNotFound
+
+STATUS_URLS: Mapping[Job, str] = {
+    "backtest": "/api/backtests/status/{}",
+    "sweep": "/api/sweeps/{}",
+    "refresh_candles": "/api/candles/refresh/{}",
+}
+"""URLs to poll for the status of a task, given its id."""
+_WITH_RESULTS: frozenset[Job] = frozenset({"backtest", "sweep"})
 
 
 def accepted(task: Task) -> Accepted:
@@ -67,7 +75,7 @@ def _with_result(body: bytes, document: bytes) -> bytes:
 
 @contextmanager
 def explain_missing_result(orchestrator: Orchestrator, run_id: str) -> Iterator[None]:
-    """Replace ResultNotFound, for a known backtest, by the state of its task.
+    """Replace ResultNotFound, for a known backtest or sweep, by the state of its task.
 
     Raises:
         TaskWithoutResult: The task has no result, or none yet.
@@ -76,15 +84,15 @@ def explain_missing_result(orchestrator: Orchestrator, run_id: str) -> Iterator[
     try:
         yield
     except ResultNotFound:
-        task = orchestrator.task(run_id)
-        if task.status == "completed":
+        task = orchestrator.tasks([run_id]).get(run_id)
+        if task is None or task.job not in _WITH_RESULTS or task.status == "completed":
             raise
-        raise TaskWithoutResult(task, backtest_status_url(run_id)) from None
+        raise TaskWithoutResult(task, status_url(task)) from None
 
 
-def backtest_status_url(task_id: str) -> str:
-    """Return the URL to poll for the status of a backtest."""
-    return f"/api/backtests/status/{task_id}"
+def status_url(task: Task) -> str:
+    """Return the URL to poll for the status of a task."""
+    return STATUS_URLS[task.job].format(task.task_id)
 
 
 class FileStream(StreamingResponse):

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from coin_api.errors import TaskWithoutResult, status_code_of
 from coin_api.pages import texts_result_errors as texts
 from coin_api.pages.rendering import render_page
-from coin_api.responses import backtest_status_url
+from coin_api.responses import status_url
 from coin_api.tasks import Task
 from coin_pipeline import errors
 from coin_pipeline.languages import Text
@@ -61,8 +61,7 @@ def result_error_page(request: Request, run_id: str, error: errors.CoinError) ->
         texts=texts,
         run_id=run_id,
         problem=problem,
-        waiting=problem.task is not None and problem.passes,
-        status_url=backtest_status_url(run_id),
+        status_url=status_url(problem.task) if problem.task and problem.passes else None,
     )
 
 
@@ -84,9 +83,9 @@ def explain_result_error(error: errors.CoinError) -> ResultProblem:
 
 
 def _without_result(task: Task, status: HTTPStatus) -> ResultProblem:
+    heading = texts.WITHOUT_RESULT[task.job][task.status]
     if task.status == "failed":
-        return ResultProblem(texts.FAILED, texts.FAILED_ADVICE, status, task.error, task)
+        return ResultProblem(heading, texts.FAILED_ADVICE, status, task.error, task)
     if task.status == "cancelled":
-        return ResultProblem(texts.CANCELLED, texts.CANCELLED_ADVICE, status, None, task)
-    heading = texts.QUEUED if task.status == "queued" else texts.RUNNING
+        return ResultProblem(heading, texts.CANCELLED_ADVICE, status, None, task)
     return ResultProblem(heading, texts.UNFINISHED_ADVICE, status, None, task, passes=True)

@@ -9,17 +9,13 @@ from coin_api.deps import OrchestratorDep
 from coin_api.pages import texts_tasks as texts
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
+from coin_api.responses import status_url
 from coin_api.tasks import Job, Orchestrator, Task
 from coin_pipeline.errors import CoinError, ResultNotFound
 from coin_pipeline.results.store import is_run_id
 
 LISTED = 50
 """Tasks of each kind, active and ended, in the list."""
-STATUS_URLS: Mapping[Job, str] = {
-    "backtest": "/api/backtests/status/{}",
-    "sweep": "/api/sweeps/{}",
-    "refresh_candles": "/api/candles/refresh/{}",
-}
 CANCEL_URLS: Mapping[Job, str] = {
     "backtest": "/api/backtests/{}/cancel",
     "sweep": "/api/sweeps/{}/cancel",
@@ -74,7 +70,7 @@ def task_values(task: Task) -> dict[str, Any]:
     """Return what the template of a task shows."""
     return {
         "task": task,
-        "status_url": STATUS_URLS[task.job].format(task.task_id),
+        "status_url": status_url(task),
         "cancel_url": CANCEL_URLS[task.job].format(task.task_id),
         "result_page": RESULT_PAGES.get(task.job, "").format(task.task_id),
     }

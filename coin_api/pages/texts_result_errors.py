@@ -1,5 +1,7 @@
 """Texts of the pages shown in place of a result."""
 
+from collections.abc import Mapping
+
 from coin_pipeline.languages import Text
 
 INVALID_ID = Text("This is not the id of a result", "결과 ID 형식이 아닙니다")
@@ -18,26 +20,39 @@ NO_REPORT_ADVICE = Text(
     "An earlier release stored it, without the tables from which a report is built. Its figures can still be read.",
     "이전 버전에서 저장한 결과라 보고서를 만드는 데 필요한 표가 없습니다. 수치는 계속 확인할 수 있습니다.",
 )
-QUEUED = Text("The backtest is queued", "백테스트가 대기 중입니다")
-RUNNING = Text("The backtest is still running", "백테스트가 아직 실행 중입니다")
+WITHOUT_RESULT: Mapping[str, Mapping[str, Text]] = {
+    "backtest": {
+        "queued": Text("The backtest is queued", "백테스트가 대기 중입니다"),
+        "running": Text("The backtest is still running", "백테스트가 아직 실행 중입니다"),
+        "failed": Text("The backtest failed", "백테스트가 실패했습니다"),
+        "cancelled": Text("The backtest was cancelled", "백테스트가 취소되었습니다"),
+    },
+    "sweep": {
+        "queued": Text("The sweep is queued", "스윕이 대기 중입니다"),
+        "running": Text("The sweep is still running", "스윕이 아직 실행 중입니다"),
+        "failed": Text("The sweep failed", "스윕이 실패했습니다"),
+        "cancelled": Text("The sweep was cancelled", "스윕이 취소되었습니다"),
+    },
+}
+"""Headings by job and status."""
 UNFINISHED_ADVICE = Text(
     "The result appears at this address once the run has completed.",
     "실행이 끝나면 이 주소에 결과가 표시됩니다.",
 )
 PROGRESS = Text("{percent} done", "{percent} 진행")
-FAILED = Text("The backtest failed", "백테스트가 실패했습니다")
 FAILED_ADVICE = Text(
-    "It has no result. Correct what the message names and submit the backtest again.",
-    "결과가 없습니다. 아래 메시지의 원인을 바로잡은 뒤 백테스트를 다시 실행하십시오.",
+    "It has no result. Correct what the message names and submit it again.",
+    "결과가 없습니다. 아래 메시지의 원인을 바로잡은 뒤 다시 실행하십시오.",
 )
-CANCELLED = Text("The backtest was cancelled", "백테스트가 취소되었습니다")
 CANCELLED_ADVICE = Text(
     "It has no result. Submit it again if you need one.", "결과가 없습니다. 필요하면 다시 실행하십시오."
 )
 CORRUPT = Text("The stored result is damaged", "저장된 결과가 손상되었습니다")
 CORRUPT_ADVICE = Text(
-    "Its content does not match its digest, so it is not shown. Restore it from a backup, or run the backtest again.",
-    "내용이 저장 당시의 다이제스트와 일치하지 않아 표시하지 않습니다. 백업에서 복원하거나 다시 실행하십시오.",
+    "Its content does not match its digest, or is incomplete, so it is not shown. Restore it from a backup, or run it"
+    " again.",
+    "내용이 저장 당시의 다이제스트와 일치하지 않거나 빠진 항목이 있어 표시하지 않습니다. 백업에서 복원하거나 다시"
+    " 실행하십시오.",
 )
 UNAVAILABLE = Text("The result cannot be read right now", "지금은 결과를 읽을 수 없습니다")
 UNAVAILABLE_ADVICE = Text(

@@ -28,10 +28,10 @@ from coin_api.queries import HistoryQuery
 from coin_api.responses import (
     FileStream,
     accepted,
-    backtest_status_url,
     explain_missing_result,
     json_response,
     status_response,
+    status_url,
     task_fields,
 )
 from coin_api.result_schemas import BacktestResult, BacktestStatus, RunResult
@@ -118,7 +118,7 @@ def run_async(
     orchestrator.require_async()
     spec = resolve(request, strategies.current())
     task = orchestrator.submit(backtest_submission(spec, "tasks"), submission_id)
-    set_polling_headers(response, backtest_status_url(task.task_id))
+    set_polling_headers(response, status_url(task))
     return accepted(task)
 
 

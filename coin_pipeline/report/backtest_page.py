@@ -26,7 +26,10 @@ from coin_pipeline.report.texts import Writer, script_texts
 from coin_pipeline.results.store import Json
 
 _HERE: Final = Path(__file__).parent
-_SCRIPTS: Final = (CHARTS_SCRIPT, *(_HERE / "scripts" / f"{name}.js" for name in ("data", "charts", "trades", "page")))
+_SCRIPTS: Final = (
+    CHARTS_SCRIPT,
+    *(_HERE / "scripts" / f"{name}.js" for name in ("data", "charts", "periods", "trades", "page")),
+)
 _STYLES: Final = tuple(_HERE / "templates" / name for name in ("style.css", "report.css"))
 _HEADLINE = ("total_return", "buy_and_hold")
 _SYMBOL_FIGURES = ("total_return", "buy_and_hold", "cagr", "max_drawdown", "sharpe", "profit_factor", "win_rate",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -15,17 +15,20 @@ from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.errors import CoinError
 from coin_pipeline.languages import Language, Text
 from coin_pipeline.report.packing import decimals_of, decimals_of_largest, last_known, pack
-from coin_pipeline.report.payload import Candles, ChartLine, SymbolData
+from coin_pipeline.report.payload import Candles, ChartLine, Column, LongerCandles, SymbolData
+from coin_pipeline.report.periods import period_rows
 from coin_pipeline.report.strategy_lines import LinesOf, no_lines
 from coin_pipeline.strategies.plot import Pane, PlotLine
 
 StopKind = Literal["stop_loss", "take_profit", "trailing_stop"]
 Lines = Mapping[str, Floats]
 """Lines by label, one value per bar, shape (n,), NaN where there is none."""
-_NUMBERS_PER_CANDLE, _MIN_CANDLES, _MAX_CANDLES = 6, 500, 50_000
+_NUMBERS_PER_CANDLE, _MIN_CANDLES = 6, 500
 _VOLUME_DIGITS, _LINE_DIGITS = 5, 7
 _NEAR = (0.5, 2.0)
 """Lines between these multiples of the close are drawn on the price."""
+_MIN_COMBINED = 4
+"""Candles of the chart that one of a longer timeframe combines on average."""
 
 NOT_STORED = Text(
     "The candles of this backtest are no longer stored.", "이 백테스트에 사용한 캔들이 더 이상 저장되어 있지 않습니다."
@@ -73,7 +76,7 @@ class BarLine(NamedTuple):
         return {"label": self.label, "kind": self.kind, "pane": self.pane, "values": packed}
 
 
-def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInputs, room: int) -> SymbolData:
+def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInputs, room: int, most: int) -> SymbolData:
     """Return the chart of a symbol; without candles unless those of the backtest are still stored.
 
     Args:
@@ -82,6 +85,7 @@ def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInpu
         trades: The trades of the symbol, all columns of the table.
         inputs: Candles, indicators and the language.
         room: Numbers that candles and lines may have; if there are more, several candles are combined to one.
+        most: Maximum number of candles.
     """
     bars = _read_bars(document, symbol, inputs)
     if isinstance(bars, str):
@@ -89,6 +93,7 @@ def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInpu
             "name": symbol,
             "trades": len(trades),
             "candles": None,
+            "longer": [],
             "no_candles": bars,
             "lines": [],
             "no_lines": None,
@@ -96,13 +101,14 @@ def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInpu
     plotted = inputs.plot(symbol, bars)
     stored = {label: PlotLine(line) for label, line in inputs.indicators.get(symbol, {}).items()}
     lines = [*_indicators({**plotted.lines, **stored}, bars), *stop_lines(document["stops"], bars, trades)]
-    limit = min(max(room // (_NUMBERS_PER_CANDLE + len(lines)), _MIN_CANDLES), _MAX_CANDLES)
+    limit = min(max(room // (_NUMBERS_PER_CANDLE + len(lines)), _MIN_CANDLES), most)
     size = -(-len(bars) // limit)
     starts = np.arange(0, len(bars), size)
     return {
         "name": symbol,
         "trades": len(trades),
         "candles": _candles(bars, starts, size, parse_timeframe(document["timeframe"])),
+        "longer": list(_longer_candles(bars, len(starts), document.get("timezone", SEOUL))),
         "no_candles": None,
         "lines": [line.pack(starts) for line in lines],
         "no_lines": plotted.missing,
@@ -135,6 +141,32 @@ def _read_bars(document: Json, symbol: str, inputs: ChartInputs) -> Bars | str:
 
 def _candles(bars: Bars, starts: Ints, size: int, timeframe: Timeframe) -> Candles:
     """Return the candles, each combined from the bars of a bucket."""
+    volume = np.add.reduceat(bars.volume, starts)
+    return {
+        "time": pack(bars.time[starts] // SECOND_NS),
+        **_prices(bars, starts),
+        "volume": pack(volume, decimals_of_largest(volume, _VOLUME_DIGITS)),
+        "bar_seconds": size * timeframe.ns // SECOND_NS,
+        "thinned": None if size == 1 else {"rows": len(starts), "total": len(bars)},
+    }
+
+
+def _longer_candles(bars: Bars, shown: int, zone: str) -> Iterator[LongerCandles]:
+    """Yield the candles of longer timeframes that several of those shown make up."""
+    for period, starts in period_rows(bars.time, zone):
+        if 1 < len(starts) <= shown // _MIN_COMBINED:
+            yield {"period": period, "time": pack(bars.time[starts] // SECOND_NS), **_prices(bars, starts)}
+
+
+class _Prices(TypedDict):
+    open: Column
+    high: Column
+    low: Column
+    close: Column
+
+
+def _prices(bars: Bars, starts: Ints) -> _Prices:
+    """Return the prices of candles that combine bars, given the first bar of each."""
     last = np.append(starts[1:], len(bars)) - 1
     prices = {
         "open": bars.open[starts],
@@ -142,16 +174,12 @@ def _candles(bars: Bars, starts: Ints, size: int, timeframe: Timeframe) -> Candl
         "low": np.minimum.reduceat(bars.low, starts),
         "close": bars.close[last],
     }
-    decimals, volume = decimals_of(*prices.values()), np.add.reduceat(bars.volume, starts)
+    decimals = decimals_of(*prices.values())
     return {
-        "time": pack(bars.time[starts] // SECOND_NS),
         "open": pack(prices["open"], decimals),
         "high": pack(prices["high"], decimals),
         "low": pack(prices["low"], decimals),
         "close": pack(prices["close"], decimals),
-        "volume": pack(volume, decimals_of_largest(volume, _VOLUME_DIGITS)),
-        "bar_seconds": size * timeframe.ns // SECOND_NS,
-        "thinned": None if size == 1 else {"rows": len(starts), "total": len(bars)},
     }
 
 

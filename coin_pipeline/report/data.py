@@ -1,5 +1,7 @@
 """The data of a report's charts and of its table of trades, from the tables of a result and the stored candles."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 
@@ -11,25 +13,45 @@ from coin_pipeline.candles.timeframe import SECOND_NS, SEOUL, parse_timeframe
 from coin_pipeline.engine.bars import Ints
 from coin_pipeline.report.analysis import account_curve
 from coin_pipeline.report.chart import NO_INPUTS, ChartInputs, symbol_data
+from coin_pipeline.report.daily_curves import daily_curves
 from coin_pipeline.report.packing import FRACTION_DECIMALS, decimals_of, decimals_of_largest, extreme_rows, pack
-from coin_pipeline.report.payload import Curves, ReportData, RollingSharpe, SymbolData, Trades
-from coin_pipeline.report.statistics import Daily, rolling_sharpe
+from coin_pipeline.report.payload import Curves, ReportData, SymbolData, Trades
+from coin_pipeline.report.period_tables import period_tables
+from coin_pipeline.report.statistics import Daily
 
-MAX_TRADES = 50_000
-"""Trades in the table of a report."""
 MAX_CHARTS = 40
 """Symbols with a price chart."""
 _MAX_NUMBERS = 540_000
 """Numbers of trades and candles in a report, which keep it below 1.5 MB."""
 _NUMBERS_PER_TRADE = 9
 _CURVE_BUCKETS = 600
-_SHARPE_WINDOWS = (180, 90, 30)
-"""Days of the rolling Sharpe ratio: the first that fits twice into the range."""
 _AMOUNT_DIGITS = 7
 
 
+class Limits(NamedTuple):
+    """Sizes that keep the file of a report small and its page fast.
+
+    Attributes:
+        trades: Trades in the table; the last ones are left out.
+        candles: Candles of a chart; more are combined to longer ones.
+        periods: Periods in a table; the first ones are left out.
+    """
+
+    trades: int = 50_000
+    candles: int = 50_000
+    periods: int = 1_000
+
+
+LIMITS = Limits()
+"""Limits of every report."""
+
+
 def report_data(
-    document: Json, tables: Tables, inputs: ChartInputs = NO_INPUTS, account: Curve | None = None
+    document: Json,
+    tables: Tables,
+    inputs: ChartInputs = NO_INPUTS,
+    account: Curve | None = None,
+    limits: Limits = LIMITS,
 ) -> ReportData:
     """Return the data of a report, downsampled as far as its size requires.
 
@@ -38,8 +60,10 @@ def report_data(
         tables: Tables of the same result; the equity has at least one row.
         inputs: Candles, indicators and the language.
         account: `account_curve` of the tables, if the caller has it.
+        limits: Sizes of its parts.
     """
     account = account_curve(tables) if account is None else account
+    daily = Daily.of(account.time, account.equity, account.buy_and_hold, document.get("timezone", SEOUL))
     names = [part["symbol"] for part in document["symbols"]]
     trades = _by_entry(tables["trades"])
     symbol = _symbol_codes(trades, names)
@@ -49,10 +73,11 @@ def report_data(
         "quote": common_quote(names),
         "names": names,
         "curves": _curves(account),
-        "rolling_sharpe": _rolling_sharpe(account, document.get("timezone", SEOUL)),
-        "symbols": _charts(document, trades, symbol, inputs),
+        "daily": daily_curves(daily),
+        "periods": period_tables(document, daily, trades, limits.periods),
+        "symbols": _charts(document, trades, symbol, inputs, limits),
         "symbols_left_out": max(len(names) - MAX_CHARTS, 0),
-        "trades": _trades(trades[:MAX_TRADES], symbol[:MAX_TRADES], len(trades)),
+        "trades": _trades(trades[: limits.trades], symbol[: limits.trades], len(trades)),
     }
 
 
@@ -70,13 +95,14 @@ def _symbol_codes(trades: pa.Table, names: list[str]) -> Ints:
     return symbol
 
 
-def _charts(document: Json, trades: pa.Table, symbol: Ints, inputs: ChartInputs) -> list[SymbolData]:
+def _charts(document: Json, trades: pa.Table, symbol: Ints, inputs: ChartInputs, limits: Limits) -> list[SymbolData]:
     """Return the charts of the symbols with most trades, those with most first."""
     names = [part["symbol"] for part in document["symbols"]]
     most = np.argsort(-np.bincount(symbol, minlength=len(names)), kind="stable")[:MAX_CHARTS].tolist()
-    room = (_MAX_NUMBERS - _NUMBERS_PER_TRADE * min(len(trades), MAX_TRADES)) // len(most)
+    room = (_MAX_NUMBERS - _NUMBERS_PER_TRADE * min(len(trades), limits.trades)) // len(most)
     return [
-        symbol_data(document, names[code], trades.take(np.flatnonzero(symbol == code)), inputs, room) for code in most
+        symbol_data(document, names[code], trades.take(np.flatnonzero(symbol == code)), inputs, room, limits.candles)
+        for code in most
     ]
 
 
@@ -95,16 +121,6 @@ def _curves(account: Curve) -> Curves:
         "buy_and_hold": pack(held[rows], FRACTION_DECIMALS) if is_known else None,
         "thinned": None if kept is None else {"rows": len(rows), "total": total},
     }
-
-
-def _rolling_sharpe(account: Curve, zone: str) -> RollingSharpe | None:
-    daily = Daily.of(account.time, account.equity, account.buy_and_hold, zone)
-    window = next((days for days in _SHARPE_WINDOWS if len(daily.day) >= 2 * days), None)
-    if window is None:
-        return None
-    time, rows = np.unique(daily.last_bar, return_index=True)  # days without a bar have the one before
-    ratio = rolling_sharpe(daily.returns, window)[rows]
-    return {"window_days": window, "time": pack(time // SECOND_NS), "values": pack(ratio, FRACTION_DECIMALS)}
 
 
 def _trades(trades: pa.Table, symbol: Ints, total: int) -> Trades:

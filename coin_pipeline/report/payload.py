@@ -5,6 +5,9 @@ Times are seconds since 1970 in UTC; returns, drawdowns and shares are fractions
 
 from typing import Literal, NotRequired, TypedDict
 
+CalendarPeriod = Literal["day", "week", "month", "year"]
+Period = Literal["hour", "day", "week", "month", "year"]
+
 
 class Column(TypedDict):
     """Numbers as the differences of integers, which compress well.
@@ -36,12 +39,66 @@ class Curves(TypedDict):
     thinned: Thinned | None
 
 
-class RollingSharpe(TypedDict):
-    """Annualized Sharpe ratio of the returns of the last `window_days`, null until the window is full."""
+class MatchedEquity(TypedDict):
+    """Equity of the account as growth factors if its daily returns were `factor` times as large.
+
+    The factor gives it the volatility of buying and holding.
+    """
+
+    factor: float
+    equity: Column
+
+
+class Rolling(TypedDict):
+    """Figures of the daily returns of the last `window_days`, annualized, null until the window is full.
+
+    `beta` is against buying and holding, and null if that is unknown.
+    """
 
     window_days: int
+    sharpe: Column
+    sortino: Column
+    volatility: Column
+    beta: Column | None
+
+
+class DailyCurves(TypedDict):
+    """Curves with a value for each day that has a bar.
+
+    Attributes:
+        time: Open of the last bar of the day.
+        matched: Null if buying and holding is unknown, or one of the two never moved.
+        rolling: Null if the range is shorter than twice the shortest window.
+    """
+
     time: Column
-    values: Column
+    matched: MatchedEquity | None
+    rolling: Rolling | None
+
+
+class PeriodTable(TypedDict):
+    """Trades and returns by calendar period of the range's time zone, oldest first.
+
+    Attributes:
+        period: Length of the periods.
+        left_out: Number of earlier periods without a row, for lack of space.
+        first_day: First day of each period, in days since 1970; it may be before the range.
+        trades: Trades that exited in the period.
+        wins: Those of them with a net gain.
+        losses: Those of them with a net loss.
+        profit: Sum of their gains and losses in the quote currency; null if the money spent is unknown, or the symbols
+            have several quote currencies.
+        net_return: Return of the account.
+    """
+
+    period: CalendarPeriod
+    left_out: int
+    first_day: Column
+    trades: Column
+    wins: Column
+    losses: Column
+    profit: Column | None
+    net_return: Column
 
 
 class Candles(TypedDict):
@@ -55,6 +112,17 @@ class Candles(TypedDict):
     volume: Column | None
     bar_seconds: int
     thinned: Thinned | None
+
+
+class LongerCandles(TypedDict):
+    """Candles that combine those of a calendar period, each from its first bar to the first one of the next."""
+
+    period: Period
+    time: Column
+    open: Column
+    high: Column
+    low: Column
+    close: Column
 
 
 class ChartLine(TypedDict):
@@ -76,12 +144,14 @@ class ChartLine(TypedDict):
 class SymbolData(TypedDict):
     """A symbol, its candles and lines.
 
-    `no_candles` is why candles, and `no_lines` why lines of the strategy are missing, in the language of the report.
+    `longer` are candles of those periods that combine several of `candles`. `no_candles` is why candles, and `no_lines`
+    why lines of the strategy are missing, in the language of the report.
     """
 
     name: str
     trades: int
     candles: Candles | None
+    longer: list[LongerCandles]
     no_candles: str | None
     lines: list[ChartLine]
     no_lines: str | None
@@ -128,7 +198,8 @@ class ReportData(TypedDict):
         quote: Quote currency of the prices; null if the symbols have several.
         names: Every symbol of the run; `Trades.symbol` are indices of it.
         curves: Equity of the whole account.
-        rolling_sharpe: Null if the range is shorter than the window.
+        daily: Curves per day.
+        periods: Trades and returns by period, the shortest first; no days if bars are longer.
         symbols: The symbols with a price chart or the reason why not: those with most trades first.
         symbols_left_out: Number of symbols without an entry in `symbols`, for lack of space.
         trades: The trades.
@@ -139,7 +210,8 @@ class ReportData(TypedDict):
     quote: str | None
     names: list[str]
     curves: Curves
-    rolling_sharpe: RollingSharpe | None
+    daily: DailyCurves
+    periods: list[PeriodTable]
     symbols: list[SymbolData]
     symbols_left_out: int
     trades: Trades
@@ -222,7 +294,7 @@ class Analysis(TypedDict):
 
     Attributes:
         figures: Values of further figures, by their key in `labels.FIGURES`.
-        years: One entry per calendar year in UTC, oldest first.
+        years: One entry per calendar year of the range's time zone, oldest first.
         daily_returns: Distribution of the returns per day; null below two days.
         trade_returns: Distribution of the net returns of the trades; null without trades.
         drawdowns: The deepest ones, deepest first.

@@ -5,15 +5,16 @@ Days, months and years are those of the time zone of the backtest. A bar belongs
 
 import math
 import sys
-from datetime import UTC, date, datetime
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from coin_pipeline.candles.timeframe import DAY_NS, SECOND_NS, day_of, day_range
+from coin_pipeline.candles.timeframe import DAY_NS
 from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.engine.metrics import bar_returns
 from coin_pipeline.report.payload import Histogram, YearReturns
+from coin_pipeline.report.periods import Days
 
 DAYS_PER_YEAR, MONTHS_PER_YEAR = 365, 12
 _FIRST_YEAR = 1970
@@ -27,12 +28,14 @@ class Daily(NamedTuple):
 
     Attributes:
         day: Days since 1970, consecutive.
+        end: First instant after the day, ns UTC.
         last_bar: Open of the last bar up to the end of the day, ns UTC.
         equity: Growth factor; it is 1.0 before the first day.
         buy_and_hold: Growth factor of buying and holding; None if unknown.
     """
 
     day: Ints
+    end: Ints
     last_bar: Ints
     equity: Floats
     buy_and_hold: Floats | None
@@ -47,14 +50,10 @@ class Daily(NamedTuple):
             buy_and_hold: Growth factors, shape (n,); NaN if unknown.
             zone: IANA name of the time zone of the days.
         """
-        first, last = (
-            day_of(datetime.fromtimestamp(ns // SECOND_NS, UTC), zone).toordinal() for ns in time[[0, -1]].tolist()
-        )
-        ends = [day_range(day, day, zone)[1] for day in map(date.fromordinal, range(first, last + 1))]
-        day = np.arange(first, last + 1) - date(_FIRST_YEAR, 1, 1).toordinal()
-        row = np.searchsorted(time, ends) - 1
+        days = Days.covering(time, zone)
+        row = np.searchsorted(time, days.end) - 1
         held = buy_and_hold[row]
-        return cls(day, time[row], equity[row], None if np.isnan(held).any() else held)
+        return cls(days.number, days.end, time[row], equity[row], None if np.isnan(held).any() else held)
 
     @property
     def returns(self) -> Floats:
@@ -71,9 +70,9 @@ class Daily(NamedTuple):
 def returns_by_year(daily: Daily) -> list[YearReturns]:
     """Return the returns of calendar months and years, oldest first; the first and the last may be incomplete."""
     month, year = daily.month, daily.month // MONTHS_PER_YEAR
-    months, monthly = _returns_of(month, daily.equity)
-    years, yearly = _returns_of(year, daily.equity)
-    held = [None] * len(years) if daily.buy_and_hold is None else _returns_of(year, daily.buy_and_hold)[1].tolist()
+    months, monthly = returns_of(month, daily.equity)
+    years, yearly = returns_of(year, daily.equity)
+    held = [None] * len(years) if daily.buy_and_hold is None else returns_of(year, daily.buy_and_hold)[1].tolist()
     by_month = dict(zip(months.tolist(), monthly.tolist(), strict=True))
     return [
         {
@@ -86,8 +85,13 @@ def returns_by_year(daily: Daily) -> list[YearReturns]:
     ]
 
 
-def _returns_of(period: Ints, values: Floats) -> tuple[Ints, Floats]:
-    """Return each period and its return, given the period of each value; periods are in order."""
+def returns_of(period: Ints, values: Floats) -> tuple[Ints, Floats]:
+    """Return each period, in order, and its return.
+
+    Args:
+        period: Period of each day, ascending, shape (days,).
+        values: Growth factor at the end of each day, shape (days,).
+    """
     periods, starts = np.unique(period, return_index=True)
     return periods, bar_returns(values[np.append(starts[1:], len(values)) - 1])
 
@@ -97,14 +101,90 @@ def rolling_sharpe(returns: Floats, window: int) -> Floats:
 
     It is NaN until the window is full, and where all returns of the window are equal.
     """
-    ratio = np.full(len(returns), np.nan)
-    if len(returns) < window:
-        return ratio
-    windows = np.lib.stride_tricks.sliding_window_view(returns, window)
-    varies = windows.max(axis=1) > windows.min(axis=1)  # the deviation of equal values may be a rounding error
-    mean, deviation = windows.mean(axis=1), windows.std(axis=1, ddof=1)
-    np.divide(mean * math.sqrt(DAYS_PER_YEAR), deviation, out=ratio[window - 1 :], where=varies)
+
+    def ratio(windows: Floats) -> Floats:
+        varies = windows.max(axis=1) > windows.min(axis=1)  # the deviation of equal values may be a rounding error
+        return _divide(math.sqrt(DAYS_PER_YEAR) * windows.mean(axis=1), windows.std(axis=1, ddof=1), varies)
+
+    return _rolling(ratio, window, returns)
+
+
+def rolling_sortino(returns: Floats, window: int) -> Floats:
+    """Return the annualized Sortino ratio of the last `window` daily returns, shape (n,); see `metrics.sortino`.
+
+    It is NaN until the window is full, and where the window has no negative return.
+    """
+
+    def ratio(windows: Floats) -> Floats:
+        downside = np.sqrt(np.mean(np.minimum(windows, 0.0) ** 2, axis=1))
+        return _divide(math.sqrt(DAYS_PER_YEAR) * windows.mean(axis=1), downside, downside > 0)
+
+    return _rolling(ratio, window, returns)
+
+
+def rolling_volatility(returns: Floats, window: int) -> Floats:
+    """Return the annualized deviation of the last `window` daily returns, shape (n,); NaN until the window is full."""
+    return _rolling(lambda windows: math.sqrt(DAYS_PER_YEAR) * windows.std(axis=1, ddof=1), window, returns)
+
+
+def rolling_beta(returns: Floats, benchmark: Floats, window: int) -> Floats:
+    """Return beta of the last `window` daily returns against a benchmark, shape (n,); see `alpha_beta`.
+
+    It is NaN until the window is full, and where the benchmark does not move in it.
+    """
+
+    def beta(windows: Floats, others: Floats) -> Floats:
+        deviations = others - others.mean(axis=1, keepdims=True)
+        varies = others.max(axis=1) > others.min(axis=1)
+        return _divide((deviations * windows).sum(axis=1), (deviations**2).sum(axis=1), varies)
+
+    return _rolling(beta, window, returns, benchmark)
+
+
+def _rolling(figure: Callable[..., Floats], window: int, *columns: Floats) -> Floats:
+    """Return a figure of the windows of some columns, shape (n,); NaN until the window is full.
+
+    Args:
+        figure: Takes the windows of each column, shape (n - window + 1, window), and returns a value for each.
+        window: Values in a window.
+        columns: Daily returns, shape (n,) each.
+    """
+    values = np.full(len(columns[0]), np.nan)
+    if len(values) >= window:
+        with np.errstate(over="ignore", invalid="ignore"):  # absurd returns: undefined
+            values[window - 1 :] = figure(*(np.lib.stride_tricks.sliding_window_view(c, window) for c in columns))
+    return values
+
+
+def _divide(numerator: Floats, denominator: Floats, defined: Bools) -> Floats:
+    """Return a ratio where it is defined, elsewhere NaN."""
+    ratio = np.full(len(numerator), np.nan)
+    np.divide(numerator, denominator, out=ratio, where=defined)
     return ratio
+
+
+class Matched(NamedTuple):
+    """An account whose daily returns are multiplied by a factor, at the end of each day, shape (days,)."""
+
+    factor: float
+    equity: Floats
+
+
+def match_volatility(returns: Floats, benchmark: Floats) -> Matched | None:
+    """Return the account with the volatility of a benchmark; None if one of them never varies.
+
+    An account that loses everything on a day stays at 0.
+
+    Args:
+        returns: Daily returns of the account, shape (days,).
+        benchmark: Daily returns of the benchmark, shape (days,).
+    """
+    if any(len(column) < _MIN_SAMPLE or column.min() == column.max() for column in (returns, benchmark)):
+        return None
+    with np.errstate(all="ignore"):  # absurd returns: no account
+        factor = float(benchmark.std() / returns.std())
+        equity: Floats = np.maximum(1 + factor * returns, 0.0).cumprod()
+    return Matched(factor, equity) if math.isfinite(factor) else None
 
 
 def histogram(values: Floats) -> Histogram | None:

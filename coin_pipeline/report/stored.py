@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from jinja2 import UndefinedError
 
 from coin_pipeline.backtest.candle_source import CandleSource
 from coin_pipeline.backtest.document import SCHEMA
@@ -21,7 +22,7 @@ from coin_pipeline.report.backtest_page import content_security_policy, render_b
 from coin_pipeline.report.chart import NO_INPUTS, ChartInputs
 from coin_pipeline.report.data import report_data
 from coin_pipeline.report.strategy_lines import no_lines, strategy_lines
-from coin_pipeline.results.store import load_result, report_key, stored_document
+from coin_pipeline.results.store import load_result, report_key, require_structure, result_key, stored_document
 from coin_pipeline.results.tables import ResultTable, open_table, read_indicators
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -44,6 +45,7 @@ def read_report(
     run_id: str,
     language: Language = "en",
     strategies: Callable[[], StrategyRegistry] | None = None,
+    max_equity_rows: int = MAX_EQUITY_ROWS,
 ) -> Report:
     """Return the report of a stored result.
 
@@ -56,19 +58,21 @@ def read_report(
         run_id: The run.
         language: Language of the report of a backtest.
         strategies: Returns the registered strategies, of which that of a backtest plots its lines; None to plot none.
+        max_equity_rows: As for `read_equity`.
 
     Raises:
         InvalidRunId: `run_id` cannot be the ID of a run.
         ResultNotFound: No complete result is stored under it.
         NoReport: The result of an earlier schema was stored without a report.
-        ObjectCorrupt: The document or a table is missing or does not match its digests.
+        ObjectCorrupt: The document or a table is missing, does not match its digests, or lacks keys of its schema.
     """
     document = load_result(store, run_id)
     if document.get("version") != SCHEMA:
         return _stored_report(store, run_id, document)
     plot = strategy_lines(document, candles, strategies, language) if strategies else no_lines
     inputs = ChartInputs(candles, read_indicators(store, run_id), language, plot)
-    html = render_report(document, _read_tables(store, run_id, document), inputs)
+    with require_structure(result_key(stored_document(store, run_id).shelf, run_id), UndefinedError):
+        html = render_report(document, _read_tables(store, run_id, document, max_equity_rows), inputs)
     return Report(html, content_security_policy())
 
 
@@ -93,21 +97,22 @@ def _stored_report(store: ObjectStore, run_id: str, document: Json) -> Report:
     return Report(html.decode(errors="replace"), _STORED_POLICY)
 
 
-def _read_tables(store: ObjectStore, run_id: str, document: Json) -> Tables:
+def _read_tables(store: ObjectStore, run_id: str, document: Json, max_equity_rows: int) -> Tables:
     """Return the tables that a report needs; the signals are empty, and large equity is that of the account only."""
     with open_table(store, run_id, "trades", document) as table:
         trades = pa.Table.from_batches(table.batches(), table.schema)
-    equity = read_equity(store, run_id, document)
+    equity = read_equity(store, run_id, document, max_equity_rows)
     return {"signals": TABLE_SCHEMAS["signals"].empty_table(), "trades": trades, "equity": equity}
 
 
-def read_equity(store: ObjectStore, run_id: str, document: Json) -> pa.Table:
+def read_equity(store: ObjectStore, run_id: str, document: Json, max_rows: int = MAX_EQUITY_ROWS) -> pa.Table:
     """Return the equity of a result; of a large one that of the account only.
 
     Args:
         store: Object store of the results.
         run_id: The run.
         document: Its document.
+        max_rows: Rows of equity that are kept in memory; of a result with more, only the account is.
 
     Raises:
         InvalidRunId: `run_id` cannot be the ID of a run.
@@ -116,7 +121,7 @@ def read_equity(store: ObjectStore, run_id: str, document: Json) -> pa.Table:
         ObjectCorrupt: The document or the table is missing or does not match its digests.
     """
     with open_table(store, run_id, "equity", document) as table:
-        if table.rows > MAX_EQUITY_ROWS:
+        if table.rows > max_rows:
             return _account_only(table)
         return pa.Table.from_batches(table.batches(), table.schema)
 

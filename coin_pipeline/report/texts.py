@@ -37,8 +37,8 @@ PAGE: Mapping[str, Text] = {
         "가격과 거래. 왼쪽·오른쪽 화살표로 이동, 더하기·빼기로 확대와 축소, 0으로 전체 보기.",
     ),
     "account_chart": Text(
-        "Equity, drawdown and rolling Sharpe ratio. Left and right move, plus and minus zoom, 0 shows everything.",
-        "자산, 낙폭, 이동 샤프 지수. 왼쪽·오른쪽 화살표로 이동, 더하기·빼기로 확대와 축소, 0으로 전체 보기.",
+        "Equity, drawdown and a rolling figure. Left and right move, plus and minus zoom, 0 shows everything.",
+        "자산, 낙폭, 이동 지표. 왼쪽·오른쪽 화살표로 이동, 더하기·빼기로 확대와 축소, 0으로 전체 보기.",
     ),
     "key": Text(
         "Triangles below the price are entries, those above are exits; gains are connected by solid lines, losses by "
@@ -50,10 +50,18 @@ PAGE: Mapping[str, Text] = {
         "{count} symbols with fewer trades have no price chart here, for lack of space.",
         "거래가 적은 {count}개 종목은 공간이 부족해 가격 차트를 싣지 않았습니다.",
     ),
-    "account_title": Text("Equity, drawdown, Sharpe ratio", "자산, 낙폭, 샤프 지수"),
+    "longer": Text("Candles of a longer timeframe", "상위 주기 캔들"),
+    "account_title": Text("Equity, drawdown, rolling figures", "자산, 낙폭, 이동 지표"),
+    "rolling_figure": Text("Rolling figure", "이동 지표"),
+    "matched": Text(
+        "Strategy at the volatility of buy and hold: daily returns times {factor}",
+        "매수 후 보유와 변동성을 맞춘 전략: 일간 수익률의 {factor}배",
+    ),
     "rolling": Text(
-        "Rolling Sharpe ratio: of the last {days} days, annualized, risk-free rate 0.",
-        "이동 샤프 지수: 최근 {days}일 기준, 연율화, 무위험 이자율 0.",
+        "Rolling figures are those of the daily returns of the last {days} days, annualized, risk-free rate 0; beta is "
+        "against buy and hold.",
+        "이동 지표는 최근 {days}일의 일간 수익률로 계산합니다(연율화, 무위험 수익률 0). 베타는 매수 후 보유 "
+        "대비입니다.",
     ),
     "account": Text("Account", "계좌"),
     "shared_cash": Text(
@@ -81,6 +89,18 @@ PAGE: Mapping[str, Text] = {
         "Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec", "1월,2월,3월,4월,5월,6월,7월,8월,9월,10월,11월,12월"
     ),
     "whole_year": Text("Year", "연간"),
+    "periods": Text("Trades and returns by period", "기간별 거래와 수익률"),
+    "period": Text("Period", "기간"),
+    "periods_note": Text(
+        "Weeks begin on Monday. A trade belongs to the period of its exit, and is neither a win nor a loss if it "
+        "returned nothing.",
+        "한 주는 월요일에 시작합니다. 거래는 청산 시점의 기간에 넣고, 순수익률이 0인 거래는 이익에도 손실에도 넣지 "
+        "않습니다.",
+    ),
+    "wins": Text("Wins", "이익"),
+    "losing": Text("Losses", "손실"),
+    "profit": Text("Profit", "손익"),
+    "net_return": Text("Return", "수익률"),
     "statistics": Text("Further figures", "추가 수치"),
     "distribution": Text("Distribution of returns", "수익률 분포"),
     "daily_returns": Text("Daily returns", "일간 수익률"),
@@ -216,7 +236,7 @@ SCRIPT: Mapping[str, Text] = {
     "chart_strategy": Text("Strategy", "전략"),
     "chart_held": Text("Buy and hold", "매수 후 보유"),
     "chart_drawdown": Text("Drawdown", "낙폭"),
-    "chart_sharpe": Text("Sharpe", "샤프"),
+    "chart_matched": Text("Strategy, volatility matched", "전략(변동성 조정)"),
     "chart_open": Text("O", "시"),
     "chart_high": Text("H", "고"),
     "chart_low": Text("L", "저"),
@@ -229,6 +249,17 @@ SCRIPT: Mapping[str, Text] = {
     "merged": Text(
         "One candle here is {bars} bars; zoom in to see each.",
         "지금은 캔들 하나가 {bars}개 봉입니다. 확대하면 각각 보입니다.",
+    ),
+    "longer_none": Text("none", "없음"),
+    "longer_dense": Text("Zoom in to see the candles of the longer timeframe.", "확대하면 상위 주기 캔들이 보입니다."),
+    "period_hour": Text("Hour", "시간"),
+    "period_day": Text("Day", "일"),
+    "period_week": Text("Week", "주"),
+    "period_month": Text("Month", "월"),
+    "period_year": Text("Year", "연"),
+    "periods_cut": Text(
+        "{count} earlier periods are left out, for lack of space.",
+        "이전 {count}개 기간은 공간이 부족해 싣지 않았습니다.",
     ),
     "trades_in_view": Text("Trades in view: {count}", "보이는 거래: {count}건"),
     "trades_dense": Text(

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -306,11 +307,27 @@ def verify_document(key: str, data: bytes) -> Json:
     document = parse_document(key, data)
     if "result_sha256" not in document:
         return document
-    try:
+    with require_structure(key):
         verify_own_digests(key, document)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # keys are missing, or have other types
-        raise ObjectCorrupt(key, "it does not have the structure of a result") from error
     return document
+
+
+@contextmanager
+def require_structure(name: str, *also: type[Exception]) -> Iterator[None]:
+    """Report errors that come from a document whose keys are missing or have values of other types.
+
+    Args:
+        name: Name of the document in the error.
+        also: Further errors that such a document leads to.
+
+    Raises:
+        ObjectCorrupt: One of these errors occurred; it is its cause.
+    """
+    errors: tuple[type[Exception], ...] = (AttributeError, KeyError, TypeError, ValueError, *also)
+    try:
+        yield
+    except errors as error:
+        raise ObjectCorrupt(name, "it does not have the structure of a result") from error
 
 
 def parse_document(name: str, data: bytes) -> Json:

@@ -9,9 +9,11 @@ from fastapi.testclient import TestClient
 from coin_api.accept import prefers_json
 from coin_api.pages import texts_result_errors as texts
 from coin_api.tasks import Task
+from coin_pipeline.backtest.fingerprint import result_digest
 from coin_pipeline.languages import Text
 from coin_pipeline.report.backtest_page import content_security_policy
 from coin_pipeline.results.publish import publish_document, publish_result
+from coin_pipeline.results.store import load_result
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.local import LocalStore
 from tests.conftest import store_candles
@@ -79,10 +81,12 @@ RUNNING = replace(QUEUED, task_id=RUN_ID, status="running", started_at=NOW)
     [
         ("a%20b", None, 404, texts.INVALID_ID),
         (RUN_ID, None, 404, texts.MISSING),
-        (RUN_ID, RUNNING, 404, texts.RUNNING),
-        (RUN_ID, FAILED, 404, texts.FAILED),
+        (RUN_ID, RUNNING, 404, texts.WITHOUT_RESULT["backtest"]["running"]),
+        (RUN_ID, replace(RUNNING, job="sweep"), 404, texts.WITHOUT_RESULT["sweep"]["running"]),
+        (RUN_ID, replace(RUNNING, job="refresh_candles"), 404, texts.MISSING),
+        (RUN_ID, FAILED, 404, texts.WITHOUT_RESULT["backtest"]["failed"]),
     ],
-    ids=["no id", "missing", "running", "failed"],
+    ids=["no id", "missing", "running", "running sweep", "refresh", "failed"],
 )
 def test_a_run_without_a_result_has_a_page_of_its_own(
     client: TestClient,
@@ -110,6 +114,17 @@ def test_a_damaged_result_has_a_page_of_its_own(store: LocalStore, own_root: Pat
     assert response.status_code == 502
     assert texts.CORRUPT.en in response.text
     assert str(load_settings().data_root) not in response.text
+
+
+def test_an_incomplete_document_has_the_page_of_damaged_results(store: LocalStore, client: TestClient) -> None:
+    """Although its digests are right."""
+    document = load_result(store, RUN_ID)
+    lacking = {name: value for name, value in document.items() if name != "costs"} | {"run_id": "lacking"}
+    tables = {f"{name}.parquet": store.get(f"tasks/{RUN_ID}/{name}.parquet") for name in ("trades", "equity")}
+    publish_document(store, lacking | {"result_sha256": result_digest(lacking)}, tables)
+    response = client.get("/reports/lacking", headers=BROWSER)
+    assert response.status_code == 502
+    assert texts.CORRUPT.en in response.text
 
 
 def test_an_early_result_without_a_report_has_a_page_of_its_own(store: LocalStore, client: TestClient) -> None:

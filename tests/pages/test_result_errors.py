@@ -10,18 +10,20 @@ from coin_api.errors import TaskWithoutResult
 from coin_api.pages import texts_result_errors as texts
 from coin_api.pages.result_errors import explain_result_error, result_error_page
 from coin_api.schemas import Status
+from coin_api.tasks import Job
 from coin_pipeline import errors
 from coin_pipeline.languages import Text
 from coin_pipeline.settings import load_settings
 from tests.fakes import NOW, QUEUED
 
 RUN_ID = "aaaaaaaa-1111-4111-8111-111111111111"
+BACKTEST = texts.WITHOUT_RESULT["backtest"]
 HOSTILE = "<script>alert(1)</script>"
 
 
-def without_result(status: Status, error: str | None = None) -> TaskWithoutResult:
+def without_result(status: Status, error: str | None = None, job: Job = "backtest") -> TaskWithoutResult:
     """Return the error of a task without a result."""
-    task = replace(QUEUED, task_id=RUN_ID, status=status, progress=0.25, error=error, finished_at=None)
+    task = replace(QUEUED, task_id=RUN_ID, status=status, progress=0.25, error=error, finished_at=None, job=job)
     return TaskWithoutResult(task, f"/api/backtests/status/{RUN_ID}")
 
 
@@ -30,10 +32,11 @@ def without_result(status: Status, error: str | None = None) -> TaskWithoutResul
     [
         (errors.InvalidRunId("a b"), texts.INVALID_ID, 404, False),
         (errors.ResultNotFound(RUN_ID), texts.MISSING, 404, False),
-        (without_result("queued"), texts.QUEUED, 404, True),
-        (without_result("running"), texts.RUNNING, 404, True),
-        (without_result("failed", "no candles"), texts.FAILED, 404, False),
-        (without_result("cancelled"), texts.CANCELLED, 404, False),
+        (without_result("queued"), BACKTEST["queued"], 404, True),
+        (without_result("running"), BACKTEST["running"], 404, True),
+        (without_result("failed", "no candles"), BACKTEST["failed"], 404, False),
+        (without_result("cancelled"), BACKTEST["cancelled"], 404, False),
+        (without_result("running", job="sweep"), texts.WITHOUT_RESULT["sweep"]["running"], 404, True),
         (errors.ObjectCorrupt("results/x.json", "too short"), texts.CORRUPT, 502, False),
         (errors.DatabaseUnavailable("here", "refused"), texts.UNAVAILABLE, 503, True),
         (errors.StorageFailed("broken"), texts.UNAVAILABLE, 503, True),
@@ -83,6 +86,12 @@ def test_a_running_backtest_shows_its_progress_and_follows_it(
     assert "25% 진행" in page
     assert f'data-status="/api/backtests/status/{RUN_ID}"' in page
     assert '<script src="/app/static/waiting.js" type="module">' in page
+
+
+def test_a_running_sweep_follows_the_events_of_sweeps(client: TestClient, pages: dict[str, errors.CoinError]) -> None:
+    """Those of backtests know nothing about it."""
+    pages[RUN_ID] = without_result("running", job="sweep")
+    assert f'data-status="/api/sweeps/{RUN_ID}"' in client.get(f"/reports/{RUN_ID}").text
 
 
 def test_only_a_running_backtest_is_followed(client: TestClient, pages: dict[str, errors.CoinError]) -> None:

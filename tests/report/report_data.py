@@ -5,7 +5,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coin_pipeline.report.payload import Analysis, Candles, ChartLine, Column, Drawdown, ReportData, SymbolData, Trades
+from coin_pipeline.report.payload import (
+    Analysis,
+    CalendarPeriod,
+    Candles,
+    ChartLine,
+    Column,
+    DailyCurves,
+    Drawdown,
+    LongerCandles,
+    PeriodTable,
+    ReportData,
+    SymbolData,
+    Trades,
+)
 from tests.report.documents import START_NS, document, metrics, part, walk
 
 DAY = 86_400
@@ -46,8 +59,33 @@ def candles(bars: int, seed: int = 1) -> Candles:
 
 def symbol_data(name: str = "BTC_KRW", bars: int = 400, lines: list[ChartLine] | None = None) -> SymbolData:
     """Return a symbol with candles."""
-    own = candles(bars)
-    return {"name": name, "trades": 0, "candles": own, "no_candles": None, "lines": lines or [], "no_lines": None}
+    return {
+        "name": name,
+        "trades": 0,
+        "candles": candles(bars),
+        "longer": longer(bars),
+        "no_candles": None,
+        "lines": lines or [],
+        "no_lines": None,
+    }
+
+
+def longer(bars: int) -> list[LongerCandles]:
+    """Return candles of months of 30 days, of the same random walk."""
+    months = bars // 30
+    if not months:
+        return []
+    close = 1e6 * walk(1, bars)[29 : 30 * months : 30]
+    opened = np.append(1e6, close[:-1])
+    found: LongerCandles = {
+        "period": "month",
+        "time": packed(times(bars)[: 30 * months : 30]),
+        "open": packed(opened),
+        "high": packed(1.1 * np.maximum(opened, close)),
+        "low": packed(0.9 * np.minimum(opened, close)),
+        "close": packed(close),
+    }
+    return [found]
 
 
 def line(label: str, bars: int = 400, pane: Any = "own") -> ChartLine:  # noqa: ANN401 - a name of a pane
@@ -94,15 +132,47 @@ def report_data(bars: int = 400, trades: int = 10, symbols: int = 1, **changed: 
             "buy_and_hold": packed(walk(3, bars), 10**6),
             "thinned": None,
         },
-        "rolling_sharpe": None
-        if bars <= 30
-        else {"window_days": 30, "time": packed(times(bars)[30:]), "values": packed(np.sin(np.arange(bars - 30)), 100)},
+        "daily": daily(bars),
+        "periods": [periods("day", bars), periods("month", -(-bars // 30))],
         "symbols": [symbol_data(name, bars) for name in names[:10]],
         "symbols_left_out": max(symbols - 10, 0),
         "trades": trades_data(trades, bars, symbols),
         **changed,
     }
     return data  # type: ignore[no-any-return]
+
+
+def daily(bars: int) -> DailyCurves:
+    """Return curves of daily bars, with a window of 30 days."""
+    figures = {name: packed(scale * np.sin(np.arange(bars)), 100) for name, scale in (("up", 1), ("down", -1))}
+    return {
+        "time": packed(times(bars)),
+        "matched": {"factor": 1.5, "equity": packed(walk(4, bars), 10**6)},
+        "rolling": {
+            "window_days": 30,
+            "sharpe": figures["up"],
+            "sortino": figures["down"],
+            "volatility": packed(np.full(bars, 0.5), 100),
+            "beta": figures["down"],
+        }
+        if bars > 30
+        else None,
+    }
+
+
+def periods(period: CalendarPeriod, rows: int) -> PeriodTable:
+    """Return a table of periods with three trades each, two of which won."""
+    step = {"day": 1, "week": 7, "month": 31, "year": 366}[period]
+    return {
+        "period": period,
+        "left_out": 0,
+        "first_day": packed(START // DAY + step * np.arange(rows)),
+        "trades": packed(np.full(rows, 3)),
+        "wins": packed(np.full(rows, 2)),
+        "losses": packed(np.full(rows, 1)),
+        "profit": packed(np.full(rows, -1e6)),
+        "net_return": packed(np.arange(rows) / 100, 10**6),
+    }
 
 
 def symbol_name(number: int) -> str:

@@ -1,19 +1,22 @@
 """The page of a backtest report: figures, tables, pictures, languages, escaping and its content security policy."""
 
 import base64
+import dataclasses
 import hashlib
 import re
 from html.parser import HTMLParser
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from coin_pipeline.backtest.messages import Message, check_json, warnings_json
+from coin_pipeline.engine.metrics import Metrics
 from coin_pipeline.languages import Language
 from coin_pipeline.report.backtest_page import content_security_policy, render_backtest_page
 from coin_pipeline.report.payload import Analysis, ReportData
 from coin_pipeline.report.texts import PAGE, SCRIPT
-from tests.report.documents import curve, metrics, part, walk
+from tests.report.documents import curve, document, metrics, part, walk
 from tests.report.report_data import analysis, report_data, report_document
 
 EQUITY = curve(walk(2, 40), walk(3, 40))
@@ -21,13 +24,13 @@ MAX_BYTES = 1_500_000
 
 
 def rendered(
-    document: dict[str, Any] | None = None,
+    content: dict[str, Any] | None = None,
     facts: Analysis | None = None,
     data: ReportData | None = None,
     language: Language = "en",
 ) -> str:
     """Render a report, by default one of a symbol with ten trades."""
-    content = document or report_document()
+    content = content or report_document()
     return render_backtest_page(
         content, {"equity": EQUITY}, data or report_data(), facts or analysis(len(content["symbols"])), language
     )
@@ -41,7 +44,9 @@ class Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.open: list[str] = []
+        self.label = ""
         self.rows: list[list[str]] = []
+        self.figures: dict[str, str] = {}
         self.text = ""
         self.scripts: list[str] = []
         self.style = ""
@@ -56,6 +61,10 @@ class Page(HTMLParser):
             self.rows.append([])
         elif tag in {"td", "th"}:
             self.rows[-1].append("")
+        elif tag == "dt":
+            self.label = ""
+        elif tag == "dd" and not attrs:
+            self.figures[self.label] = ""
         elif tag == "script" and not attrs:
             self.scripts.append("")
 
@@ -65,6 +74,8 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         """End the innermost element, which must match."""
         assert self.open.pop() == tag
+        if tag == "dd":
+            self.label = ""
 
     def handle_data(self, data: str) -> None:
         """Add text to what contains it."""
@@ -75,6 +86,10 @@ class Page(HTMLParser):
             self.style += data
         else:
             self.text += data
+            if "dt" in self.open:
+                self.label += data
+            elif "dd" in self.open and self.label in self.figures:
+                self.figures[self.label] += data
             if {"td", "th"} & {*self.open}:
                 self.rows[-1][-1] += data
 
@@ -96,6 +111,218 @@ def test_undefined_figures_are_dashes() -> None:
     html = rendered()
     assert re.search(r"SQN</dt><dd><span class=\"undefined\" title=\"undefined\">&ndash;</span>", html)
     assert "None" not in Page(html).text
+
+
+KNOWN = metrics(
+    total_return=0.6424,
+    cagr=-0.1851,
+    volatility=0.41,
+    sharpe=0.554,
+    sortino=-1.0949,
+    max_drawdown=0.1836,
+    exposure=0.213,
+    buy_and_hold=12.031,
+    signals=1234,
+    trades=47,
+    ignored=13,
+    win_rate=0.5319,
+    avg_return=0.0041,
+    expectancy=0.0041,
+    profit_factor=1.37,
+    avg_hold_bars=1.25,
+)
+
+
+def page_of(*parts: dict[str, Any], **changed: object) -> Page:
+    """Render and read a report of some symbols, by default one without trades."""
+    content = document(*parts, **changed)
+    return Page(rendered(content, analysis(len(content["symbols"]))))
+
+
+def test_builder_has_the_metrics_of_the_engine() -> None:
+    """Those that it computes, and no others."""
+    assert set(metrics()) == {field.name for field in dataclasses.fields(Metrics)}
+
+
+def test_key_figures_have_units_and_signs() -> None:
+    """Returns are signed percentages, drawdowns are positive, ratios have two digits and counts have commas."""
+    figures = page_of(part(metrics=KNOWN)).figures
+    assert {name: value.removeprefix("▲ ") for name, value in list(figures.items())[:16]} == {
+        "Total return": "+64.24%",
+        "Buy and hold": "+1,203.10%",
+        "CAGR": "-18.51%",
+        "Max drawdown": "18.36%",
+        "Sharpe ratio": "0.55",
+        "Sortino ratio": "-1.09",
+        "Volatility": "41.00%",
+        "Exposure": "21.30%",
+        "Profit factor": "1.37",
+        "Win rate": "53.19%",
+        "Expectancy": "+0.41%",
+        "Average hold": "1.25",
+        "Trades": "47",
+        "Signals": "1,234",
+        "Signals ignored": "13",
+        "Symbols": "1",
+    }
+
+
+def test_undefined_metrics_are_dashes() -> None:
+    """Never zero."""
+    assert page_of().figures["Sharpe ratio"] == "\u2013"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-0.000001, "0.00%"), (0.0, "0.00%"), (-0.5, "-50.00%"), (3e8, "+3.00e+10%")]
+)
+def test_returns_near_zero_have_no_sign_and_huge_ones_are_short(value: float, shown: str) -> None:
+    """There is no minus zero, and no number of twenty digits."""
+    assert page_of(part(metrics=metrics(total_return=value))).figures["Total return"].split()[-1] == shown
+
+
+def test_heading_describes_the_backtest() -> None:
+    """Strategy, params, stops, symbols, range, fill and description."""
+    stops = {"stop_loss": 0.05, "take_profit": None, "trailing_stop": None}
+    html = rendered(document(description="A first look", stops=stops))
+    assert "<h1>volume_long_candle</h1>" in html
+    assert "<li>vol_multiplier = <b>1.5</b></li>" in html
+    assert "<li>stop loss <b>5%</b></li>" in html
+    assert "BTC_KRW · 1d candles · 2024-01-01 to 2024-12-31, whole days in Asia/Seoul · fills: next open" in html
+    assert "<p>A first look</p>" in html
+
+
+def test_days_are_those_of_the_time_zone_of_the_request() -> None:
+    """Wherever the report names it."""
+    assert "2024-12-31, whole days in UTC" in page_of(timezone="UTC").text
+
+
+def test_long_symbol_list_is_truncated_in_the_heading() -> None:
+    """It names twelve symbols and the number of others; the tables list all."""
+    names = [f"C{i}_KRW" for i in range(30)]
+    page = page_of(*(part(name) for name in names))
+    assert "C11_KRW and 18 more ·" in page.text
+    assert {row[0] for row in page.rows if row} >= {*names}
+
+
+def test_warnings_precede_the_figures() -> None:
+    """In full; without warnings there is no box."""
+    text = Page(rendered(document(warnings=["BTC_KRW: the strategy never traded"]))).text
+    assert text.index("BTC_KRW: the strategy never traded") < text.index("Total return")
+    assert 'class="warnings"' not in rendered(document())
+
+
+def test_costs_show_rates_stress_and_impact() -> None:
+    """Rates keep their digits; the difference between gross and net is in percentage points."""
+    page = page_of(part(metrics=KNOWN))
+    assert (
+        "Each of the 2 legs of a trade costs a fee of 0.1% of its value and slippage of 0.02% of the price."
+        in page.text
+    )
+    assert page.row("Costs") == ["Costs", *(f"{multiple}\N{MULTIPLICATION SIGN}" for multiple in (0, 1, 2, 5))]
+    assert page.row("Total return") == ["Total return", "+25.00%", "+20.00%", "+15.00%", "-2.00%"]
+    assert page.row("BTC_KRW", "+64.24%")[-3:] == ["+25.00%", "-5.00 pp", "0.345% per leg"]
+
+
+def test_the_cost_at_which_a_backtest_breaks_even() -> None:
+    """Or why there is none."""
+    assert "Break-even: 0.345% per leg." in page_of(part(metrics=KNOWN)).text
+    lost = {**part()["costs"], "gross_return": -0.1, "break_even_rate": None}
+    assert "Break-even: loses even without costs." in page_of(part(metrics=KNOWN, costs=lost)).text
+    assert "Break-even: no trades." in page_of().text
+
+
+def test_candles_show_coverage_gaps_and_warm_up() -> None:
+    """Missing candles are counted, the first gaps are listed, and further gaps and missing warm-up are counted."""
+    gap = {"start": "2024-03-02T00:00:00Z", "end": "2024-03-03T00:00:00Z", "missing": 1}
+    candles = {**part()["candles"], "present": 359, "ratio": 359 / 366, "gap_count": 7, "gaps": [gap] * 7}
+    candles |= {"no_trade": 4, "not_fetched": 3, "known": 363 / 366, "verdict": "gaps"}
+    candles["warm_up"] = {"declared": 60, "used": 20, "missing": 40}
+    page = page_of(part(candles=candles))
+    row = page.row("BTC_KRW", "2024-01-01 00:00")
+    assert row[3:] == ["366", "7", "4", "3", "98.09%", "99.18%", "7", "20 of 60", "gaps"]
+    listed = page.rows[page.rows.index(row) + 1][1]
+    assert listed.count("1 missing from 2024-03-02 00:00 to 2024-03-03 00:00") == 5
+    assert listed.endswith("; and 2 more gaps")
+
+
+def test_checks_are_listed() -> None:
+    """Each check of each symbol has a row with its detail."""
+    row = page_of().row("BTC_KRW", "no look-ahead")
+    assert row[2:] == ["✓ passed", "signals unchanged with other later candles at 8 points"]
+
+
+ACCOUNT = {
+    "max_positions": 2,
+    "position_size": 0.5,
+    "initial_cash": 10_000_000.0,
+    "final_value": 12_345_678.9,
+    "no_slot": 1_234,
+    "too_small": 3,
+}
+
+
+def test_shared_account_has_its_cash_and_its_skipped_signals() -> None:
+    """Without one, the section is absent."""
+    page = page_of(account=ACCOUNT)
+    assert "which started with 10,000,000 KRW and ended at 12,345,679 KRW, with at most 2 positions open" in page.text
+    assert "Skipped signals: 1,234 because no position was free, 3 for lack of cash." in page.text
+    assert "cash account" not in page_of().text
+
+
+@pytest.mark.parametrize(
+    ("symbol", "start", "end"),
+    [
+        ("ETH_BTC", "0.00012345 BTC", "1.5 BTC"),
+        ("BTC_USDT", "0.000123 USDT", "1.50 USDT"),
+        ("BTC_KRW", "0.000123 KRW", "2 KRW"),
+    ],
+)
+def test_money_is_shown_in_the_quote_currency(symbol: str, start: str, end: str) -> None:
+    """Amounts have the usual decimals of their currency, or more if they would be zero."""
+    page = page_of(part(symbol), account={**ACCOUNT, "initial_cash": 0.00012345, "final_value": 1.5})
+    assert f"which started with {start} and ended at {end}, with at most 2 positions open" in page.text
+
+
+def test_digests_versions_run_and_host_are_shown() -> None:
+    """With which the result can be computed again, and where it was computed."""
+    page = page_of()
+    assert page.row("Run")[1] == "20240101_000000_abcd1234"
+    assert page.row("Spec")[1] == "a" * 64
+    assert page.row("Code")[1] == "b" * 64
+    assert page.row("Candles of BTC_KRW")[1] == "c" * 64
+    assert page.row("Versions")[1] == "coin-pipeline 0.1.0, numba 0.68.0, numpy 2.4.0, schema 1.2.0"
+    assert page.row("Executed")[1] == "2025-01-02 03:04 UTC on host-1 (test), 0.12 s"
+
+
+def test_several_symbols_have_figures_of_their_own() -> None:
+    """The picture without scripts has their mean."""
+    content = document(part("BTC_KRW", metrics=KNOWN), part("ETH_KRW"))
+    equity = pa.concat_tables([curve([1.0, 1.1], symbol="BTC_KRW"), curve([1.0, 0.9], symbol="ETH_KRW")])
+    html = render_backtest_page(content, {"equity": equity}, report_data(symbols=2), analysis(2))
+    page = Page(html)
+    assert "mean of 2 symbols" in page.text
+    assert "equal shares, never rebalanced" in page.text
+    assert page.row("BTC_KRW", "+64.24%")[1:5] == ["+64.24%", "+1,203.10%", "-18.51%", "18.36%"]
+
+
+def test_periods_offer_a_profit_only_where_it_is_known() -> None:
+    """The column is absent otherwise."""
+    assert ["Period", "Trades", "Wins", "Losses", "Profit", "Return"] in Page(rendered()).rows
+    data = report_data()
+    data["periods"] = [{**table, "profit": None} for table in data["periods"]]
+    assert ["Period", "Trades", "Wins", "Losses", "Return"] in Page(rendered(data=data)).rows
+
+
+def test_controls_of_curves_that_are_unknown_are_hidden() -> None:
+    """Without buy and hold there is no beta, and no volatility to match; a short range has no rolling figure."""
+    data = report_data()
+    assert data["daily"]["rolling"] is not None
+    data["daily"] |= {"matched": None, "rolling": {**data["daily"]["rolling"], "beta": None}}
+    html = rendered(data=data)
+    assert '<label hidden><input type="checkbox" id="matched">' in html
+    assert '<option value="volatility">' in html
+    assert '<option value="beta">' not in html
+    assert '<label hidden>Rolling figure <select id="rolling">' in rendered(data=report_data(20))
 
 
 def test_months_are_coloured_by_size() -> None:

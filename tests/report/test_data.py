@@ -5,6 +5,8 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from coin_pipeline.backtest import runner
@@ -18,9 +20,9 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.languages import Language
-from coin_pipeline.report import chart, data
+from coin_pipeline.report import data
 from coin_pipeline.report.chart import CHANGED, NOT_STORED, UNREADABLE, ChartInputs
-from coin_pipeline.report.data import report_data
+from coin_pipeline.report.data import Limits, report_data
 from coin_pipeline.report.payload import ReportData
 from coin_pipeline.results.tables import document_tables
 from coin_pipeline.strategies.registry import load_registry
@@ -116,12 +118,10 @@ def test_candles_are_those_of_the_backtest(found: ReportData, catalog: CandleCat
             assert unpack(candles[name]).tolist() == getattr(bars, name).tolist()
 
 
-def test_candles_of_several_bars(
-    result: BacktestResult, catalog: CandleCatalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_candles_of_several_bars(result: BacktestResult, catalog: CandleCatalog) -> None:
     """First open, extremes, last close, sum of the volumes."""
-    monkeypatch.setattr(chart, "_MAX_CANDLES", 1000)
-    symbol = report_data(result.document, result.tables, ChartInputs(catalog))["symbols"][0]
+    limits = Limits(candles=1000)
+    symbol = report_data(result.document, result.tables, ChartInputs(catalog), limits=limits)["symbols"][0]
     bars, candles = bars_of(catalog, symbol["name"]), symbol["candles"]
     assert candles is not None
     assert candles["thinned"] == {"rows": 975, "total": 8775}
@@ -217,12 +217,9 @@ def test_symbols_with_most_trades_have_charts() -> None:
     assert set(unpack(found["trades"]["symbol"])) == {len(names) - 1}
 
 
-def test_the_last_trades_are_missing_if_there_are_too_many(
-    result: BacktestResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_last_trades_are_missing_if_there_are_too_many(result: BacktestResult) -> None:
     """Their number is known."""
-    monkeypatch.setattr(data, "MAX_TRADES", 10)
-    trades = report_data(result.document, result.tables)["trades"]
+    trades = report_data(result.document, result.tables, limits=Limits(trades=10))["trades"]
     assert len(unpack(trades["entry_time"])) == 10
     assert trades["total"] == len(result.tables["trades"])
 
@@ -231,18 +228,55 @@ def test_a_result_without_trades_and_with_one_bar() -> None:
     """Everything is empty, and valid JSON."""
     content = document()
     found = report_data(content, {**document_tables(content), "equity": curve([1.0], [np.nan])})
-    assert (found["rolling_sharpe"], found["curves"]["buy_and_hold"]) == (None, None)
+    assert (found["daily"]["rolling"], found["daily"]["matched"], found["curves"]["buy_and_hold"]) == (None, None, None)
     assert found["trades"]["total"] == 0
     assert found["trades"]["profit"] is None
     json.dumps(found, allow_nan=False)
 
 
 @pytest.mark.parametrize(("days", "window"), [(59, None), (60, 30), (200, 90), (366, 180)])
-def test_the_window_of_the_rolling_sharpe_ratio_fits_twice(days: int, window: int | None) -> None:
+def test_the_window_of_the_rolling_figures_fits_twice(days: int, window: int | None) -> None:
     """Undefined until it is full."""
     content = document()
-    sharpe = report_data(content, {**document_tables(content), "equity": curve(walk(1, days))})["rolling_sharpe"]
-    assert (sharpe and sharpe["window_days"]) == window
-    if sharpe:
-        values = unpack(sharpe["values"])
-        assert np.flatnonzero(np.isfinite(values))[0] + 1 == window
+    tables = {**document_tables(content), "equity": curve(walk(1, days), walk(2, days))}
+    rolling = report_data(content, tables)["daily"]["rolling"]
+    assert (rolling and rolling["window_days"]) == window
+    if rolling:
+        for column in (rolling["sharpe"], rolling["sortino"], rolling["volatility"], rolling["beta"]):
+            assert column is not None
+            assert np.flatnonzero(np.isfinite(unpack(column)))[0] + 1 == window
+
+
+def test_curves_per_day_have_a_value_for_each_day_with_a_bar() -> None:
+    """Days without one are left out."""
+    content = document(timezone="UTC")
+    equity = curve(walk(1, 100), walk(2, 100)).filter(pa.array([day % 3 != 1 for day in range(100)]))
+    daily = report_data(content, {**document_tables(content), "equity": equity})["daily"]
+    assert daily["matched"] is not None
+    assert daily["rolling"] is not None
+    assert unpack(daily["time"]).tolist() == [time.timestamp() for time in equity["timestamp"].to_pylist()]
+    assert len(unpack(daily["matched"]["equity"])) == len(unpack(daily["rolling"]["beta"])) == 67  # type: ignore[arg-type]
+
+
+def test_candles_of_longer_timeframes_agree_with_pandas(found: ReportData, catalog: CandleCatalog) -> None:
+    """Those that combine several of the candles shown, by days of the range's time zone."""
+    for symbol in found["symbols"]:
+        bars = bars_of(catalog, symbol["name"])
+        frame = pd.DataFrame({name: getattr(bars, name) for name in ("open", "high", "low", "close")})
+        frame["time"] = pd.to_datetime(bars.time, utc=True).tz_localize(None)
+        assert [longer["period"] for longer in symbol["longer"]] == ["day", "week", "month"]
+        for longer, code in zip(symbol["longer"], ("D", "W-SUN", "M"), strict=True):
+            expected = frame.groupby(frame["time"].dt.to_period(code)).agg(
+                {"time": "first", "open": "first", "high": "max", "low": "min", "close": "last"}
+            )
+            assert (unpack(longer["time"]) * 1e9).tolist() == expected["time"].astype("int64").tolist()
+            for name in ("open", "high", "low", "close"):
+                assert unpack(longer[name]).tolist() == expected[name].tolist()  # type: ignore[literal-required]
+
+
+def test_combined_candles_leave_out_timeframes_that_are_hardly_longer(
+    result: BacktestResult, catalog: CandleCatalog
+) -> None:
+    """Candles of nine hours have no days above them."""
+    found = report_data(result.document, result.tables, ChartInputs(catalog), limits=Limits(candles=1000))
+    assert [longer["period"] for longer in found["symbols"][0]["longer"]] == ["week", "month"]

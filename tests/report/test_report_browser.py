@@ -1,6 +1,7 @@
 """The backtest report in Chromium: charts, trades, themes, phones, hostile texts and accessibility."""
 
 import csv
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,9 +26,16 @@ CORNER = """(() => {
     return copy.getImageData(3, 3, 1, 1).data[0];
 })()"""
 """Red of a pixel of the background of the price chart."""
+PIXELS = """(() => {
+    const { width, height } = document.querySelector("#price-chart canvas");
+    const copy = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+    copy.drawImage(document.querySelector("#price-chart canvas"), 0, 0);
+    return copy.getImageData(0, 0, width, height).data.reduce((sum, value) => sum + value);
+})()"""
+"""Sum of the pixels of the price chart."""
 LEGEND = "document.getElementById('price-chart-legend').textContent"
 TIMEOUT = 10.0
-SCRIPTS = 7
+SCRIPTS = 8
 """Scripts of a page, and its data."""
 NOTE = "document.getElementById('price-note').textContent"
 
@@ -207,10 +215,79 @@ def test_missing_lines_state_why(open_report: Opener) -> None:
     assert report.text("#price-lines") == ""
 
 
+def test_a_rolling_figure_is_chosen(open_report: Opener) -> None:
+    """The legend has its name and its unit; the charts keep what they show."""
+    report = open_report(report_data(400, 100))
+    assert re.search(r"Sharpe ratio -?\d\.\d\d$", report.text("#account-chart-legend"))
+    report.page.get_by_role("button", name="3 mo", exact=True).click()
+    shown = report.text("#price-note")
+    report.page.select_option("#rolling", label="Volatility")
+    assert report.text("#account-chart-legend").endswith("Volatility 50.00%")
+    report.wait_until(f"{NOTE} === '{shown}'")
+
+
+def test_equity_at_the_volatility_of_buy_and_hold_is_switched_on(open_report: Opener) -> None:
+    """It has a line and a value of its own."""
+    report = open_report(report_data())
+    assert "volatility matched" not in report.text("#account-chart-legend")
+    report.page.get_by_label("Strategy at the volatility of buy and hold: daily returns times 1.50").check()
+    assert re.search(r"Strategy, volatility matched [+-]\d", report.text("#account-chart-legend"))
+    report.page.uncheck("#matched")
+    assert "volatility matched" not in report.text("#account-chart-legend")
+
+
+def test_candles_of_a_longer_timeframe_are_drawn_behind(open_report: Opener) -> None:
+    """Where they are too narrow, a note asks to zoom in."""
+    report = open_report(report_data(12_000, 10))
+    report.page.select_option("#longer", label="Month")
+    report.wait_until("document.getElementById('price-longer').textContent.startsWith('Zoom in')")
+    report.page.get_by_role("button", name="1 y", exact=True).click()
+    report.wait_until("document.getElementById('price-longer').textContent === ''")
+    report.wait_until("document.getElementById('price-merged').textContent === ''")
+    drawn = report.page.evaluate(PIXELS)
+    report.page.select_option("#longer", label="none")
+    report.wait_until(f"{PIXELS} !== {drawn}")
+
+
+def test_a_symbol_without_longer_candles_offers_none(open_report: Opener) -> None:
+    """The next symbol has what was chosen if it has such candles."""
+    data = report_data(400, 10, 3)
+    data["symbols"][1]["longer"] = []
+    report = open_report(data)
+    report.page.select_option("#longer", label="Month")
+    report.page.select_option("#symbol", "C2_KRW")
+    assert report.page.input_value("#longer") == "month"
+    report.page.select_option("#symbol", "C1_KRW")
+    assert not report.page.is_visible("#longer")
+
+
+def test_prices_are_plain_decimals(open_report: Opener) -> None:
+    """Of any size, without scientific notation and binary noise."""
+    data = report_data(400, 4)
+    data["trades"]["entry_price"] = {"values": [150_803_000.0, 0.00001234, 812.3, 0.1 + 0.2]}
+    report = open_report(data)
+    cells = report.page.locator("#trades-body tr:not(.space) td:nth-child(5)").all_inner_texts()
+    assert cells == ["150,803,000", "0.00001234", "812.3", "0.3"]
+
+
+def test_trades_and_returns_are_listed_by_period(open_report: Opener) -> None:
+    """Months at first, the newest on top; days on demand, and how many are left out."""
+    data = report_data(60, 10)
+    data["periods"][0]["left_out"] = 1234
+    report = open_report(data)
+    assert report.page.locator("#periods-body th").all_inner_texts() == ["2024-02", "2024-01"]
+    cells = report.page.locator("#periods-body tr:first-child td").all_inner_texts()
+    assert cells == ["3", "2", "1", "-1,000,000", "▲ +1.00%"]
+    assert report.text("#periods-note") == ""
+    report.page.select_option("#period", label="Day")
+    assert report.page.locator("#periods-body th").all_inner_texts()[0] == "2024-02-29"
+    assert report.text("#periods-note") == "1,234 earlier periods are left out, for lack of space."
+
+
 def test_symbol_without_candles_states_why(open_report: Opener) -> None:
     """The reason takes the place of the chart, which returns with the next symbol."""
     data = report_data(symbols=2)
-    data["symbols"][1] |= {"candles": None, "no_candles": "The candles changed since."}
+    data["symbols"][1] |= {"candles": None, "longer": [], "no_candles": "The candles changed since."}
     report = open_report(data)
     report.page.select_option("#symbol", "C1_KRW")
     assert report.text("#price-note") == "The candles changed since."

@@ -1,9 +1,12 @@
 """Statistics of a report agree with empyrical and with figures calculated by hand."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from coin_pipeline.engine.bars import Floats
 from coin_pipeline.report.statistics import (
     Daily,
     Falls,
@@ -11,8 +14,12 @@ from coin_pipeline.report.statistics import (
     falls,
     histogram,
     kelly_fraction,
+    match_volatility,
     returns_by_year,
+    rolling_beta,
     rolling_sharpe,
+    rolling_sortino,
+    rolling_volatility,
     system_quality_number,
 )
 from tests.report.documents import DAY_NS, walk
@@ -103,22 +110,77 @@ def test_the_first_month_starts_at_the_start_of_the_account() -> None:
     assert held["buy_and_hold"] == pytest.approx(-0.5)
 
 
-def test_the_rolling_sharpe_ratio_agrees_with_empyrical() -> None:
+WINDOW, STEP = 90, 7
+
+
+@pytest.mark.parametrize(
+    ("figure", "oracle"),
+    [(rolling_sharpe, "sharpe_ratio"), (rolling_sortino, "sortino_ratio"), (rolling_volatility, "annual_volatility")],
+)
+def test_rolling_figures_agree_with_empyrical(figure: Callable[[Floats, int], Floats], oracle: str) -> None:
     """At every seventh day; undefined before the window is full."""
     import empyrical  # noqa: PLC0415 -- as above
 
     returns = daily_of(*hourly()).returns
-    ratio = rolling_sharpe(returns, 90)
-    ends = range(90, len(returns) + 1, 7)
-    expected = [empyrical.sharpe_ratio(returns[end - 90 : end], annualization=365) for end in ends]
-    assert [ratio[end - 1] for end in ends] == pytest.approx(expected)
-    assert np.isnan(ratio[:89]).all()
+    values = figure(returns, WINDOW)
+    ends = range(WINDOW, len(returns) + 1, STEP)
+    expected = [getattr(empyrical, oracle)(returns[end - WINDOW : end], annualization=365) for end in ends]
+    assert [values[end - 1] for end in ends] == pytest.approx(expected)
+    assert np.isnan(values[: WINDOW - 1]).all()
 
 
-def test_the_rolling_sharpe_ratio_of_an_account_that_rests_is_undefined() -> None:
-    """Also where a sum of equal returns is rounded."""
-    assert np.isnan(rolling_sharpe(np.full(20, 0.1), 10)).all()
-    assert np.isnan(rolling_sharpe(np.zeros(3), 10)).all()
+def test_rolling_beta_agrees_with_empyrical() -> None:
+    """Against other returns of the same days."""
+    import empyrical  # noqa: PLC0415 -- as above
+
+    own, other = (daily_of(*hourly(seed=seed)).returns for seed in (1, 2))
+    mixed = 0.4 * other + 0.6 * own
+    ends = range(WINDOW, len(own) + 1, STEP)
+    expected = [empyrical.beta(mixed[end - WINDOW : end], other[end - WINDOW : end]) for end in ends]
+    assert rolling_beta(mixed, other, WINDOW)[WINDOW - 1 :: STEP] == pytest.approx(expected)
+
+
+def test_rolling_figures_of_an_account_that_rests() -> None:
+    """Ratios are undefined, also where a sum of equal returns is rounded; the volatility is zero."""
+    equal, idle = np.full(20, 0.1), np.zeros(20)
+    assert np.isnan(rolling_sharpe(equal, 10)).all()
+    assert np.isnan(rolling_sharpe(idle, 10)).all()
+    assert np.isnan(rolling_sortino(equal, 10)).all()
+    assert np.isnan(rolling_beta(equal, idle, 10)).all()
+    assert rolling_volatility(idle, 10)[9:].tolist() == [0.0] * 11
+
+
+def test_rolling_figures_need_a_full_window() -> None:
+    """A shorter range has none."""
+    assert np.isnan(rolling_sharpe(np.array([0.1, -0.1, 0.2]), 10)).all()
+
+
+def test_matched_equity_has_the_volatility_of_the_benchmark() -> None:
+    """As empyrical measures it; the returns are the same up to a factor."""
+    import empyrical  # noqa: PLC0415 -- as above
+
+    own, other = (daily_of(*hourly(seed=seed)).returns for seed in (1, 2))
+    found = match_volatility(own, 3 * other)
+    assert found is not None
+    returns = found.equity / np.append(1.0, found.equity[:-1]) - 1
+    assert empyrical.annual_volatility(returns) == pytest.approx(empyrical.annual_volatility(3 * other))
+    assert returns == pytest.approx(found.factor * own)
+
+
+def test_matched_equity_that_loses_everything_stays_at_zero() -> None:
+    """A factor above one can ruin the account."""
+    found = match_volatility(np.array([0.1, -0.2, 0.1]), np.array([0.9, -0.9, 0.9]))
+    assert found is not None
+    assert found.equity[0] > 1
+    assert found.equity[1:].tolist() == [0.0, 0.0]
+
+
+def test_equity_is_not_matched_without_movement() -> None:
+    """Neither of an account that rests nor to such a benchmark, nor on one day."""
+    moving, idle = np.array([0.1, -0.1]), np.zeros(2)
+    assert match_volatility(idle, moving) is None
+    assert match_volatility(moving, idle) is None
+    assert match_volatility(moving[:1], moving[:1]) is None
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.fingerprint import result_digest
 from coin_pipeline.backtest.portfolio import account_of, curve_of
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
@@ -20,9 +21,8 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidInput, InvalidRunId, NoReport, ObjectCorrupt, ResultNotFound
-from coin_pipeline.report import stored
-from coin_pipeline.report.stored import read_report, render_report
-from coin_pipeline.results.publish import backtest_files, publish_document, publish_result
+from coin_pipeline.report.stored import read_equity, read_report, render_report
+from coin_pipeline.results.publish import backtest_files, publish_document, publish_result, write_result
 from coin_pipeline.results.tables import document_tables
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
@@ -71,20 +71,19 @@ def test_a_report_is_in_the_language_of_its_reader(root: Path) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"max_positions": 2}], ids=["single", "shared"])
 def test_the_account_of_a_large_result_is_read_symbol_by_symbol(
-    root: Path, tmp_path: Path, fields: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    root: Path, tmp_path: Path, fields: dict[str, object]
 ) -> None:
     """It is that of the tables in memory, and the report has no equity of a single symbol."""
     store, catalog = LocalStore(tmp_path), CandleCatalog(root)
     result = backtest(catalog, **fields)
     publish_result(store, backtest_files(result))
     expected = account_of([curve_of(symbol, rows) for symbol, rows in unstack(result.tables["equity"])])
-    monkeypatch.setattr(stored, "MAX_EQUITY_ROWS", 10)
-    ((name, rows),) = unstack(stored.read_equity(store, RUN_ID, result.document))
+    ((name, rows),) = unstack(read_equity(store, RUN_ID, result.document, max_rows=10))
     found = curve_of(name, rows)
     assert (found.name, found.time.tolist()) == (expected.name, expected.time.tolist())
     for column in ("equity", "drawdown", "buy_and_hold"):
         np.testing.assert_allclose(getattr(found, column), getattr(expected, column), atol=1e-12)
-    assert expected.name in read_report(store, catalog, RUN_ID).html
+    assert expected.name in read_report(store, catalog, RUN_ID, max_equity_rows=10).html
 
 
 def test_an_early_result_has_the_report_that_was_stored_with_it(tmp_path: Path) -> None:
@@ -115,6 +114,18 @@ def test_a_damaged_table_has_no_report(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "tasks" / RUN_ID / "trades.parquet"
     file.write_bytes(file.read_bytes()[:-50])
     with pytest.raises(ObjectCorrupt, match=r"trades\.parquet"):
+        read_report(store, CandleCatalog(root), RUN_ID)
+
+
+@pytest.mark.parametrize("key", ["costs", "stops", "metadata", "start_date"])
+def test_a_document_without_a_key_of_its_schema_has_no_report(root: Path, tmp_path: Path, key: str) -> None:
+    """Although its digests are right."""
+    result = backtest(CandleCatalog(root))
+    lacking = {name: value for name, value in result.document.items() if name != key}
+    lacking["result_sha256"] = result_digest(lacking)
+    store = LocalStore(tmp_path)
+    write_result(store, backtest_files(replace(result, document=lacking, shelf="results")))
+    with pytest.raises(ObjectCorrupt, match="structure of a result"):
         read_report(store, CandleCatalog(root), RUN_ID)
 
 

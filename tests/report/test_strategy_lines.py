@@ -17,7 +17,7 @@ from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.languages import Language
 from coin_pipeline.report.chart import ChartInputs
-from coin_pipeline.report.data import report_data
+from coin_pipeline.report.data import Limits, report_data
 from coin_pipeline.report.strategy_lines import CODE_CHANGED, FAILED, StrategyLines, strategy_lines
 from coin_pipeline.strategies.registry import load_registry
 from tests.report.columns import unpack
@@ -150,15 +150,15 @@ def test_a_strategy_without_a_plot_has_no_lines_and_no_reason(root: Path) -> Non
     assert lines_of(root, document) == StrategyLines()
 
 
-def test_lines_on_the_volume_of_combined_candles_are_sums(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_on_the_volume_of_combined_candles_are_sums(root: Path) -> None:
     """As their volume is, so that the two can be compared."""
-    monkeypatch.setattr("coin_pipeline.report.chart._MAX_CANDLES", 40)
     registry = load_registry([root / "averages.py"])
     days = {"start_date": str(START), "end_date": str(END), "timeframe": "1d", "symbols": [SYMBOL]}
     spec = resolve(parse_request({"strategy": "averages", **days}), registry)
     result = runner.run_backtest(spec, CandleCatalog(root), registry, run_id="r")
     plot = strategy_lines(result.document, CandleCatalog(root), lambda: registry)
-    (symbol,) = report_data(result.document, result.tables, ChartInputs(CandleCatalog(root), plot=plot))["symbols"]
+    inputs = ChartInputs(CandleCatalog(root), plot=plot)
+    (symbol,) = report_data(result.document, result.tables, inputs, limits=Limits(candles=40))["symbols"]
     assert symbol["candles"] is not None
     assert symbol["candles"]["thinned"] is not None
     assert symbol["candles"]["volume"] is not None

@@ -1,9 +1,10 @@
 "use strict";
-// The charts: price with trades, and the account with drawdown and rolling Sharpe ratio. They show the same time.
+// The charts: price with trades, and the account with drawdown and a rolling figure. They show the same time.
 
 const MAX_FILLS = 400; // more entries and exits in view would hide the candles
 const MAX_CONNECTIONS = 4000; // trades drawn per frame, so that panning stays smooth
 const MAX_BARS = 6000; // loaded at once; more take seconds to load and to pan
+const MIN_LONGER_WIDTH = 4; // px of a candle of a longer timeframe
 const PAUSE = 150; // ms without a change of the view, after which other bars are loaded
 const LOG_SCALE_FROM = 10; // highest over lowest equity
 const LINE_COLOURS = ["line-1", "line-2", "line-3", "line-4", "line-5", "line-6"];
@@ -22,6 +23,8 @@ function points(times, values) {
   for (let i = 0; i < times.length; i++) if (!Number.isNaN(values[i])) result.push({ time: times[i], value: values[i] });
   return result;
 }
+
+const PRICES = ["time", "open", "high", "low", "close"];
 
 /** How bars are merged into one, by column. */
 const MERGES = {
@@ -111,20 +114,30 @@ class View {
   }
 }
 
-/** Equity against buying and holding, drawdown and rolling Sharpe ratio, in panes of one chart. */
+const ROLLING_FORMATS = { sharpe: ratio, sortino: ratio, volatility: share, beta: ratio };
+
+/** Equity against buying and holding, drawdown and a rolling figure, in panes of one chart. */
 class AccountView extends View {
-  constructor(element, { curves, rolling_sharpe: sharpe, bar_seconds: bar }) {
+  /**
+   * @param element Element of the chart.
+   * @param data Data of the report.
+   * @param figure Key and label of the rolling figure, which is shown if the data has it.
+   * @param matched Whether to show the equity at the volatility of buying and holding.
+   */
+  constructor(element, { curves, daily, bar_seconds: bar }, figure, matched) {
     super(element);
-    const time = unpack(curves.time), sharpeTime = sharpe && unpack(sharpe.time);
+    const time = unpack(curves.time), days = unpack(daily.time);
     this.extent = [time[0], time.at(-1)];
     const bars = Math.round((time.at(-1) - time[0]) / bar) + 1;
     this.setGrid(time[0], Math.ceil(bars / MAX_BARS) * bar, Math.min(bars, MAX_BARS));
     const growth = (value) => change(value - 1);
+    const rolling = { time: days, values: unpack(daily.rolling && daily.rolling[figure.key]), format: ROLLING_FORMATS[figure.key] };
     this.columns = [
-      { label: "chart_held", key: "held", pane: 0, time, values: unpack(curves.buy_and_hold), format: growth },
-      { label: "chart_strategy", key: "line-1", pane: 0, time, values: unpack(curves.equity), format: growth },
-      { label: "chart_drawdown", key: "loss", pane: 1, time, values: unpack(curves.drawdown).map((depth) => -depth), format: change },
-      { label: "chart_sharpe", key: "line-2", pane: 2, time: sharpeTime, values: sharpe && unpack(sharpe.values), format: ratio },
+      { label: text("chart_held"), key: "held", pane: 0, time, values: unpack(curves.buy_and_hold), format: growth },
+      { label: text("chart_matched"), key: "line-3", pane: 0, time: days, values: unpack(matched && daily.matched.equity), format: growth },
+      { label: text("chart_strategy"), key: "line-1", pane: 0, time, values: unpack(curves.equity), format: growth },
+      { label: text("chart_drawdown"), key: "loss", pane: 1, time, values: unpack(curves.drawdown).map((depth) => -depth), format: change },
+      { label: figure.label, key: "line-2", pane: 2, ...rolling },
     ].filter(({ values }) => values);
     this.main = this.columns.find(({ key }) => key === "line-1");
     this.columns.forEach((column) => this.draw(column));
@@ -155,13 +168,14 @@ class AccountView extends View {
 
   scaleMode() {
     const { Logarithmic, Normal } = LightweightCharts.PriceScaleMode;
-    const [low, high] = [Math.min, Math.max].map((pick) => this.main.values.reduce((a, b) => pick(a, b)));
+    const drawn = this.columns.filter(({ pane }) => pane === 0).flatMap(({ values }) => [...values]);
+    const [low, high] = [Math.min, Math.max].map((pick) => drawn.reduce((a, b) => pick(a, b)));
     return low > 0 && high > LOG_SCALE_FROM * low ? Logarithmic : Normal;
   }
 
   items(at) {
     const shown = ({ time, values, format }) => (time[0] > at ? UNDEFINED : format(values[rowAt(time, at)]));
-    return this.columns.map((column) => [text(column.label), shown(column), column.key]);
+    return this.columns.map((column) => [column.label, shown(column), column.key]);
   }
 
   valueAt(time) {
@@ -191,8 +205,9 @@ class PriceView extends View {
     if (bars.volume) this.volume = this.addVolume();
     this.addIndicators();
     this.load(this.part(this.extent));
+    this.longer = new LongerCandles(this, symbol.longer);
     this.marks = new TradeMarks(this, trades);
-    this.main.series.attachPrimitive(this.marks);
+    for (const overlay of [this.longer, this.marks]) this.main.series.attachPrimitive(overlay);
     if (this.total > MAX_BARS) this.reloadOnPause();
   }
 
@@ -307,15 +322,15 @@ class PriceView extends View {
   }
 }
 
-/** Trades of a symbol, their fills and stops on top of its candles: a primitive of Lightweight Charts. */
-class TradeMarks {
-  constructor(view, trades) {
+/**
+ * A drawing over or under the candles of a view: a primitive of Lightweight Charts. A subclass has `draw(scope)`, which
+ * begins with `measure`.
+ */
+class Overlay {
+  constructor(view, zOrder) {
     this.view = view;
-    this.trades = trades;
-    this.note = byId("price-note");
-    this.selected = null;
     const renderer = { draw: (target) => target.useMediaCoordinateSpace((scope) => this.draw(scope)) };
-    this.views = [{ zOrder: () => "top", renderer: () => renderer }];
+    this.views = [{ zOrder: () => zOrder, renderer: () => renderer }];
   }
 
   attached({ requestUpdate }) {
@@ -326,26 +341,12 @@ class TradeMarks {
     return this.views;
   }
 
-  /** Mark a trade, by its row; null for none. */
-  select(row) {
-    this.selected = row;
-    this.requestUpdate();
-  }
-
-  draw({ context, mediaSize }) {
-    const span = this.view.span();
-    if (!span) return;
+  /** Take the positions of the time scale, and return the times at both edges; null before the chart has a size. */
+  measure() {
     const scale = this.view.chart.timeScale();
     this.origin = scale.logicalToCoordinate(0);
     this.spacing = scale.options().barSpacing;
-    const rows = this.trades.within(...span), every = Math.ceil(rows.length / MAX_CONNECTIONS);
-    const drawn = every > 1 ? rows.filter((_, i) => i % every === 0) : rows;
-    if (this.selected !== null) this.highlight(context, mediaSize.height);
-    this.drawStops(context, span);
-    this.connect(context, drawn);
-    if (rows.length <= MAX_FILLS) this.drawFills(context, rows);
-    const key = every > 1 ? "trades_sampled" : rows.length > MAX_FILLS ? "trades_dense" : "trades_in_view";
-    this.note.textContent = text(key, { count: count(rows.length), shown: count(drawn.length) });
+    return this.view.span();
   }
 
   /** Return the position of a time; the chart itself knows only those of whole bars. */
@@ -355,6 +356,86 @@ class TradeMarks {
 
   y(value) {
     return this.view.main.series.priceToCoordinate(value);
+  }
+}
+
+/** Candles of a longer timeframe below those of a view, each as wide as its bars. */
+class LongerCandles extends Overlay {
+  constructor(view, offered) {
+    super(view, "bottom");
+    this.offered = offered;
+    this.candles = null;
+    this.note = byId("price-longer");
+    this.note.textContent = "";
+  }
+
+  /** Draw the candles of a period; no candles if there are none of it. */
+  show(period) {
+    const found = this.offered.find((candles) => candles.period === period);
+    this.candles = found ? Object.fromEntries(PRICES.map((name) => [name, unpack(found[name])])) : null;
+    if (found) this.candles.end = [...this.candles.time.subarray(1), this.view.extent[1] + this.view.bar];
+    this.requestUpdate();
+  }
+
+  draw({ context }) {
+    const span = this.candles && this.measure();
+    const rows = span ? this.rowsIn(span) : [];
+    const narrow = rows.length > 0 && (this.x(this.candles.end[rows.at(-1)]) - this.x(this.candles.time[rows[0]])) / rows.length < MIN_LONGER_WIDTH;
+    this.note.textContent = narrow ? text("longer_dense") : "";
+    if (!narrow) for (const row of rows) this.drawCandle(context, row);
+  }
+
+  rowsIn([from, to]) {
+    const first = rowAt(this.candles.time, from), end = countBelow(this.candles.time, to);
+    return Array.from({ length: Math.max(end - first, 0) }, (_, i) => first + i);
+  }
+
+  /** Draw a body, hollow if the price rose, and the wicks in its middle. */
+  drawCandle(context, row) {
+    const { time, end, open, high, low, close } = this.candles, { palette } = this.view;
+    const fell = close[row] < open[row];
+    const left = this.x(time[row]) - this.spacing / 2 + 1, right = this.x(end[row]) - this.spacing / 2 - 1;
+    const top = this.y(Math.max(open[row], close[row])), bottom = this.y(Math.min(open[row], close[row])), middle = (left + right) / 2;
+    context.fillStyle = palette["loss-fill"];
+    if (fell) context.fillRect(left, top, right - left, bottom - top);
+    context.strokeStyle = palette[fell ? "loss" : "gain"];
+    context.lineWidth = 1;
+    context.strokeRect(left, top, right - left, bottom - top);
+    context.beginPath();
+    context.moveTo(middle, this.y(high[row]));
+    context.lineTo(middle, top);
+    context.moveTo(middle, bottom);
+    context.lineTo(middle, this.y(low[row]));
+    context.stroke();
+  }
+}
+
+/** Trades of a symbol, their fills and stops on top of its candles. */
+class TradeMarks extends Overlay {
+  constructor(view, trades) {
+    super(view, "top");
+    this.trades = trades;
+    this.note = byId("price-note");
+    this.selected = null;
+  }
+
+  /** Mark a trade, by its row; null for none. */
+  select(row) {
+    this.selected = row;
+    this.requestUpdate();
+  }
+
+  draw({ context, mediaSize }) {
+    const span = this.measure();
+    if (!span) return;
+    const rows = this.trades.within(...span), every = Math.ceil(rows.length / MAX_CONNECTIONS);
+    const drawn = every > 1 ? rows.filter((_, i) => i % every === 0) : rows;
+    if (this.selected !== null) this.highlight(context, mediaSize.height);
+    this.drawStops(context, span);
+    this.connect(context, drawn);
+    if (rows.length <= MAX_FILLS) this.drawFills(context, rows);
+    const key = every > 1 ? "trades_sampled" : rows.length > MAX_FILLS ? "trades_dense" : "trades_in_view";
+    this.note.textContent = text(key, { count: count(rows.length), shown: count(drawn.length) });
   }
 
   /** Shade the selected trade from entry to exit. */

@@ -23,6 +23,7 @@ const INTEGER = new Intl.NumberFormat("en-US");
 const PRICE = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 10 });
 const AMOUNT = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 8, signDisplay: "exceptZero" });
 const RATIO = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "negative" });
+const SHARE = new Intl.NumberFormat("en-US", { style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const CHANGE = new Intl.NumberFormat("en-US", {
   style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero",
 });
@@ -33,6 +34,7 @@ const count = (value) => INTEGER.format(value);
 const price = (value) => defined(value, PRICE.format);
 const amount = (value) => defined(value, AMOUNT.format);
 const ratio = (value) => defined(value, RATIO.format);
+const share = (fraction) => defined(fraction, SHARE.format);
 
 /** Format a fraction as a percentage with its sign. */
 function change(fraction) {
@@ -63,9 +65,9 @@ const rowAt = (times, time) => Math.max(countBelow(times, time + 1) - 1, 0);
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
-/** Return the numbers of a packed column (`Column` in payload.py); NaN for nulls. */
+/** Return the numbers of a packed column (`Column` in payload.py), NaN for nulls; null for a column that is not there. */
 function unpack(column) {
-  if (column === null) return null;
+  if (!column) return null;
   if (column.values) return Float64Array.from(column.values, (value) => value ?? NaN);
   let sum = 0;
   return Float64Array.from(column.deltas, (delta) => (delta === null ? NaN : (sum += delta) / column.divisor));

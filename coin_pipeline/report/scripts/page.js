@@ -1,5 +1,5 @@
 "use strict";
-// Puts a report together: charts, their controls, the table of trades and the command to copy.
+// Puts a report together: charts, their controls, the tables of periods and trades, and the command to copy.
 
 const SPANS = [["span_hours", 1, HOUR], ["span_hours", 6, 6 * HOUR], ["span_days", 1, DAY], ["span_days", 7, 7 * DAY],
                ["span_months", 1, 30 * DAY], ["span_months", 3, 91 * DAY], ["span_years", 1, 365 * DAY]];
@@ -15,6 +15,13 @@ class Charts {
     this.select = byId("symbol");
     this.select.append(...data.symbols.map(({ name }) => make("option", {}, name)));
     this.select.addEventListener("change", () => this.keepSpan(() => this.drawPrice()));
+    this.longer = byId("longer");
+    this.longer.addEventListener("change", () => this.views.get(PRICE_CHART).longer.show(this.longer.value));
+    this.rolling = byId("rolling");
+    this.matched = byId("matched");
+    for (const control of [this.rolling, this.matched]) {
+      control.addEventListener("change", () => this.keepSpan(() => this.drawAccount()));
+    }
     this.drawAccount();
     this.drawPrice();
     this.fit();
@@ -24,7 +31,8 @@ class Charts {
   }
 
   drawAccount() {
-    this.views.set(ACCOUNT, new AccountView(byId(ACCOUNT), this.data));
+    const [{ value: key, text: label }] = this.rolling.selectedOptions, figure = { key, label };
+    this.views.set(ACCOUNT, new AccountView(byId(ACCOUNT), this.data, figure, this.matched.checked));
     byId("account-thinned").textContent = thinnedText(this.data.curves.thinned);
   }
 
@@ -38,6 +46,17 @@ class Charts {
     if (!symbol?.candles) return;
     const trades = new SymbolTrades(this.trades, this.data.names.indexOf(symbol.name));
     this.views.set(PRICE_CHART, new PriceView(byId(PRICE_CHART), symbol, trades));
+    this.offerLonger(symbol.longer);
+  }
+
+  /** Offer the longer timeframes that a symbol has, and keep the one that is shown if it is among them. */
+  offerLonger(offered) {
+    const shown = this.longer.value, periods = offered.map(({ period }) => period);
+    const options = periods.map((period) => make("option", { value: period }, text(`period_${period}`)));
+    this.longer.replaceChildren(make("option", { value: "" }, text("longer_none")), ...options);
+    this.longer.value = periods.includes(shown) ? shown : "";
+    this.longer.closest("label").hidden = periods.length === 0;
+    this.views.get(PRICE_CHART).longer.show(this.longer.value);
   }
 
   keepSpan(action) {
@@ -98,6 +117,7 @@ async function main() {
   const data = await readData(), trades = unpackTrades(data.trades);
   document.documentElement.classList.add("scripted"); // shows the parts that need scripts, so that they have a size
   const charts = new Charts(data, trades);
+  new PeriodTable(data.periods);
   new TradeTable(data, trades, (row) => charts.showTrade(row));
   byId("copy-replay").addEventListener("click", () => copy(byId("replay"), byId("replay-status")));
   performance.mark("report-ready");
