@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, PlainSerializer, computed_field
 
 from coin_pipeline.candles.series_progress import SeriesProgress
+from coin_pipeline.results.store import report_path
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
 Instant = Annotated[
@@ -20,7 +21,7 @@ class _Task(BaseModel):
     @computed_field(description="Path of the report, once the task has a result; null for a refresh of candles.")  # type: ignore[prop-decorator]
     @property
     def report_url(self) -> str | None:
-        return f"/reports/{self.task_id}"
+        return report_path(self.task_id)
 
 
 class _Refresh(_Task):
@@ -228,7 +229,7 @@ class HistoryItem(BaseModel):
     @property
     def report_url(self) -> str:
         """Path of the report."""
-        return f"/reports/{self.run_id}"
+        return report_path(self.run_id)
 
 
 class History(BaseModel):

@@ -26,6 +26,7 @@ from coin_pipeline.results.store import (
     load_result,
     manifest_key,
     read_manifest,
+    report_path,
     result_key,
     stored_document,
     to_bytes,
@@ -293,6 +294,7 @@ def _manifest(
         },
         "summary": summary,
         "error": {"occurred": error is not None, "message": error},
+        "report_url": report_path(task_id) if status == "completed" else None,
     }
 
 

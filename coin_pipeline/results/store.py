@@ -70,6 +70,11 @@ def report_key(shelf: ResultArea, run_id: str) -> str:
     return f"reports/{run_id}.html" if shelf == "results" else f"tasks/{run_id}/report.html"
 
 
+def report_path(run_id: str) -> str:
+    """Return the path of a result's report at the API."""
+    return f"/reports/{run_id}"
+
+
 def file_key(area: ResultArea, run_id: str, name: str) -> str:
     """Return the key of a file of a result, such as `signals.parquet`, `report.html` or `result.json`.
 

@@ -168,6 +168,7 @@ def test_every_key_of_the_manifest_has_its_type(catalog: CandleCatalog, fields: 
     times = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
     manifest = completed_manifest(run(catalog, **fields).document, times)
     assert list(mismatches(json.loads(to_bytes(manifest)), MANIFEST)) == []
+    assert manifest["report_url"] == "/reports/r"
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
@@ -177,6 +178,7 @@ def test_the_manifest_of_a_task_without_a_result_has_the_same_types(status: Unfi
     times = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
     manifest = unfinished_manifest("t", status, request, times, "test", "no candles")
     assert list(mismatches(json.loads(to_bytes(manifest)), MANIFEST)) == []
+    assert manifest["report_url"] is None
 
 
 @pytest.mark.parametrize("fields", CASES.values(), ids=CASES)

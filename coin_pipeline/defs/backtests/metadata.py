@@ -13,7 +13,7 @@ from coin_pipeline.defs.excerpts import bullet_list
 from coin_pipeline.defs.run_requests import subject_tags
 from coin_pipeline.orchestration.run_tags import RETURN_TAG
 from coin_pipeline.report.figures import equity_figure
-from coin_pipeline.results.store import Json, result_key
+from coin_pipeline.results.store import Json, report_path, result_key
 
 _TABLE = (
     "total_return",
@@ -67,7 +67,7 @@ def result_metadata(result: BacktestResult, api_url: str) -> Mapping[str, Metada
     document = result.document
     return {
         "equity": MetadataValue.md(_equity_image(result.tables["equity"], document)),
-        "report": MetadataValue.url(f"{api_url.rstrip('/')}/reports/{document['run_id']}"),
+        "report": MetadataValue.url(api_url.rstrip("/") + report_path(document["run_id"])),
         **_figures(document),
         "symbols": MetadataValue.table([_row(part) for part in document["symbols"]]),
         "warnings": MetadataValue.md(bullet_list(document["warnings"])),
