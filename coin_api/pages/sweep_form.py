@@ -12,6 +12,7 @@ from coin_api.pages.language import language_of
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
 from coin_api.pages.submit import filled_fields, form_values
+from coin_api.pages.texts_sweeps import SEARCHES
 from coin_pipeline.backtest.labels import FIGURES
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.results.store import load_result
@@ -76,7 +77,7 @@ def sweep_form(
         sweep_texts=texts,
         search_fields=_search_fields(),
         search=stored,
-        labels={"search": texts.SEARCHES, "objective": {name: FIGURES[name].text for name in get_args(Objective)}},
+        labels={"search": SEARCHES, "objective": {name: FIGURES[name].text for name in get_args(Objective)}},
         stops=dict(_sweepable([field for field in values["account_fields"] if field.name in STOPS], _swept(stored))),
         **values,
     )

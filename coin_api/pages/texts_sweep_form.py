@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from coin_api.pages.texts_submit import FieldText
 from coin_pipeline.languages import Text
-from coin_pipeline.sweeps.request import MAX_UNCONFIRMED, Search
+from coin_pipeline.sweeps.request import MAX_UNCONFIRMED
 
 TITLE = Text("New sweep", "새 스윕")
 INTRODUCTION = Text(
@@ -21,7 +21,6 @@ VALUES = Text("Values of {name}", "{name}의 값")
 SEARCH = Text("Search", "탐색")
 SUBMIT = Text("Run sweep", "스윕 실행")
 POINTS = Text("Points", "포인트 수")
-COUNT = Text("{points} points", "포인트 {points}개")
 CONFIRM = Text(f"Run more than {MAX_UNCONFIRMED:,} points", f"포인트 {MAX_UNCONFIRMED:,}개가 넘는 스윕을 실행합니다.")
 
 FIELDS: Mapping[str, FieldText] = {
@@ -40,8 +39,3 @@ FIELDS: Mapping[str, FieldText] = {
     "objective": FieldText(Text("Objective", "목표 지표"), Text("Figure to maximize.", "최대화할 지표.")),
 }
 """The fields that only a sweep has."""
-SEARCHES: Mapping[Search, Text] = {
-    "grid": Text("grid", "그리드"),
-    "random": Text("random", "무작위"),
-    "optuna": Text("Optuna", "Optuna"),
-}

@@ -1,11 +1,13 @@
 """Texts of the list of sweeps, and of the page of one."""
 
+from collections.abc import Mapping
+
 from coin_pipeline.languages import Text
+from coin_pipeline.sweeps.request import Search
 
 LIST = Text("Sweeps", "스윕")
 NEW = Text("New sweep", "새 스윕")
 ACTIVE = Text("Queued and running", "대기 및 실행 중")
-STORED = Text("Stored", "저장된 스윕")
 FOUND = Text("Stored sweeps: {count}", "저장된 스윕: {count}건")
 NO_SWEEPS = Text("No sweep is stored yet.", "아직 저장된 스윕이 없습니다.")
 STRATEGY = Text("Strategy", "전략")
@@ -69,6 +71,11 @@ COMPARE_HINT = Text(
     "포인트를 {least}~{most}개 선택하세요. 이미 저장된 백테스트는 다시 실행하지 않습니다.",
 )
 COMPARING = Text("Running the backtests …", "백테스트 실행 중…")
+SEARCHES: Mapping[Search, Text] = {
+    "grid": Text("grid", "그리드"),
+    "random": Text("random", "무작위"),
+    "optuna": Text("Optuna", "Optuna"),
+}
 POINTS = Text("{points} points, {search} search", "포인트 {points}개, {search} 탐색")
 DOWNLOAD = Text("Trials as Parquet", "전체 포인트(Parquet)")
 DAGSTER = Text("Run in Dagster", "Dagster에서 보기")

@@ -38,9 +38,9 @@ def address(platform: Platform) -> str:
     return str(platform.api.base_url).rstrip("/")
 
 
-def fill_form(page: Page, platform: Platform, strategy: str) -> None:
-    """Fill the form in for a year of AAA_KRW."""
-    page.goto(f"{address(platform)}/app/submit")
+def fill_form(page: Page, platform: Platform, strategy: str, form: str = "submit") -> None:
+    """Fill a form in for a year of AAA_KRW."""
+    page.goto(f"{address(platform)}/app/{form}")
     page.get_by_label("Strategy").select_option(strategy)
     page.locator('[name="symbols"][value="AAA_KRW"]').check()
     page.locator('[name="start_date"]').fill("2024-01-01")
@@ -110,12 +110,36 @@ def test_two_results_are_compared(platform: Platform, browser: Watched) -> None:
     assert axe_findings(page) == []
 
 
+def test_from_the_form_of_a_sweep_to_a_point(platform: Platform, browser: Watched) -> None:
+    """Its points are counted before and followed while it runs; a cell of its heat map fills in the form of a point."""
+    page = browser.page
+    fill_form(page, platform, "steady", "sweeps/new")
+    page.get_by_role("textbox", name="Values of every").fill("2:6:1")
+    expect(page.locator("#points")).to_have_text("5")
+    page.get_by_role("button", name="Run sweep").click()
+    page.wait_for_url("**/app/tasks/*")
+    page.get_by_role("link", name="Open the sweep").click()
+    page.wait_for_url("**/app/sweeps/*")
+    assert axe_findings(page) == []
+    page.locator('a[data-column="4"]').first.click()
+    page.wait_for_url("**/app/submit?*")
+    expect(page.locator('[name="params.every"]:enabled')).to_have_value("6")
+    page.get_by_role("link", name="Sweeps").click()
+    expect(page.get_by_role("row").filter(has_text="steady").first).to_be_visible()
+
+
 def test_texts_of_a_strategy_are_inert(platform: Platform, browser: Watched) -> None:
     """Its description and parameters are markup; every page shows them as text."""
     page = browser.page
     task_id = submit_form(page, platform, "hostile")
     expect(page.locator("#result")).to_be_visible(timeout=TIMEOUT_MS)
-    for path in ("app/history", f"app/tasks/{task_id}", f"reports/{task_id}", f"app/submit?from={task_id}"):
+    for path in (
+        "app/history",
+        f"app/tasks/{task_id}",
+        f"reports/{task_id}",
+        f"app/submit?from={task_id}",
+        f"app/sweeps/new?from={task_id}",
+    ):
         page.goto(f"{address(platform)}/{path}")
         expect(page.locator("h1")).to_be_visible()
         assert page.locator('img[src="x"], svg[onload]').count() == 0

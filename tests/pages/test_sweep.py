@@ -43,6 +43,7 @@ def test_result_is_shown(client: TestClient, task_id: str) -> None:
     text = client.get(f"/app/sweeps/{task_id}?lang=ko").text
     assert "히트맵" in text
     assert "셀별 최고 총수익률" in text
+    assert "그리드 탐색" in text
     assert "Highest" not in text
     assert text.count("<svg") >= 2
     assert "<title>equity</title>" in text

@@ -53,6 +53,7 @@ function showSearch() {
   for (const name of ["trials", "seed"]) {
     const control = document.getElementById(`field-${name}`);
     control.disabled = search.value === "grid";
+    for (const element of [...control.labels, control.parentElement]) element.hidden = control.disabled;
   }
 }
 
@@ -67,7 +68,7 @@ async function countPoints() {
     const swept = (ok ? [] : (body.errors ?? [])).filter(({ field }) => field.startsWith("space"));
     clearProblems(form);
     for (const { field, message } of swept) showProblem(field.split("=")[0], message);
-    points.textContent = ok ? points.dataset.count.replace("{points}", body.points.toLocaleString("en")) : "–";
+    points.textContent = ok ? body.points.toLocaleString("en") : "–";
     confirm.hidden = confirm.firstElementChild.disabled = !(ok && body.needs_confirmation);
   } catch {
     points.textContent = "–"; // a submission reports that the server does not respond
