@@ -27,11 +27,11 @@ def _literal(text: str) -> str:
 TITLE = Text("New backtest", "새 백테스트")
 NO_SCRIPT = Text(
     "This form needs JavaScript. Without it, use the command below or the API.",
-    "이 양식은 JavaScript가 필요합니다. 사용할 수 없으면 아래 명령이나 API를 이용하세요.",
+    "이 양식은 JavaScript가 필요합니다. 사용할 수 없으면 아래 명령이나 API를 이용하십시오.",
 )
 NO_CANDLES = Text(
     "No candles are stored yet. Fetch some first, for example with this command:",
-    "저장된 캔들이 없습니다. 먼저 다음과 같은 명령으로 캔들을 받으세요.",
+    "저장된 캔들이 없습니다. 먼저 다음과 같은 명령으로 캔들을 받으십시오.",
 )
 STRATEGY = Text("Strategy", "전략")
 PRESET = Text("Preset", "프리셋")
@@ -55,7 +55,7 @@ SUBMITTING = Text("Submitting …", "제출 중…")
 INVALID = Text("The request was not accepted. Nothing was stored.", "요청이 접수되지 않았습니다. 저장된 것은 없습니다.")
 UNREACHABLE = Text(
     "The server did not respond. Check that it is running, then submit again: it cannot run twice.",
-    "서버가 응답하지 않습니다. 실행 중인지 확인한 뒤 다시 제출하세요. 중복 실행되지 않습니다.",
+    "서버가 응답하지 않습니다. 실행 중인지 확인한 뒤 다시 제출하십시오. 중복 실행되지 않습니다.",
 )
 PRESET_NAME = Text("Name", "이름")
 SAVE_PRESET = Text("Save parameters as a preset", "파라미터를 프리셋으로 저장")

@@ -80,4 +80,4 @@ POINTS = Text("{points} points, {search} search", "포인트 {points}개, {searc
 DOWNLOAD = Text("Trials as Parquet", "전체 포인트(Parquet)")
 DAGSTER = Text("Run in Dagster", "Dagster에서 보기")
 NONE = Text("none", "없음")
-UNREACHABLE = Text("The server did not respond; try again.", "서버가 응답하지 않습니다. 다시 시도하세요.")
+UNREACHABLE = Text("The server did not respond; try again.", "서버가 응답하지 않습니다. 다시 시도하십시오.")

@@ -253,7 +253,7 @@ ACCESS_UNLIMITED = Text(
 ACCESS_UNLIMITED_ADVICE = Text("Set COIN_RATE_LIMIT.", "COIN_RATE_LIMIT을 지정하십시오.")
 CANDLES_OK = Text(
     "{series} series of {symbols} markets, the newest candle of {newest} UTC",
-    "마켓 {symbols}개, 시계열 {series}개, 최신 캔들 {newest}(UTC)",
+    "종목 {symbols}개, 시계열 {series}개, 최신 캔들 {newest}(UTC)",
 )
 CANDLES_NONE = Text("none are stored", "저장된 캔들이 없습니다")
 CANDLES_NONE_ADVICE = Text(

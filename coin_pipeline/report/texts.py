@@ -228,7 +228,7 @@ PAGE: Mapping[str, Text] = {
     "charts_by": Text("Charts: {notice}", "차트: {notice}"),
     "stop_loss": Text("stop loss", "손절"),
     "take_profit": Text("take profit", "익절"),
-    "trailing_stop": Text("trailing stop", "추적 손절"),
+    "trailing_stop": Text("trailing stop", "트레일링 스톱"),
 }
 """Texts of the template, besides those of warnings and checks."""
 
@@ -296,10 +296,10 @@ SCRIPT: Mapping[str, Text] = {
     "hold": Text("holding period", "보유 기간 만료"),
     "stop_loss": Text("stop loss", "손절"),
     "take_profit": Text("take profit", "익절"),
-    "trailing_stop": Text("trailing stop", "추적 손절"),
+    "trailing_stop": Text("trailing stop", "트레일링 스톱"),
     "end": Text("end of the range", "기간 종료"),
     "copied": Text("Copied.", "복사했습니다."),
-    "selected": Text("Selected; copy it with the keyboard.", "선택했습니다. 키보드로 복사하세요."),
+    "selected": Text("Selected; copy it with the keyboard.", "선택했습니다. 키보드로 복사하십시오."),
 }
 """Texts of the scripts in the folder `scripts`."""
 
