@@ -10,11 +10,11 @@ from fastapi import Query, Request, Response
 from coin_api.deps import OrchestratorDep, StoreDep
 from coin_api.pages import texts_results as texts
 from coin_api.pages.rendering import render_page
-from coin_api.pages.results import Json, known_figures, read_document
+from coin_api.pages.results import Json, known_figures, read_document, zone_of
 from coin_api.pages.routing import page_router
 from coin_api.responses import explain_missing_result
 from coin_pipeline.backtest.labels import FIGURES
-from coin_pipeline.candles.timeframe import SECOND_NS
+from coin_pipeline.candles.timeframe import SECOND_NS, SEOUL, utc, zone_offset_ns
 from coin_pipeline.errors import InvalidInput, NotFound, Problem
 from coin_pipeline.report.analysis import account_of_equity
 from coin_pipeline.report.packing import extreme_rows
@@ -62,6 +62,8 @@ def compare(
 ) -> Response:
     """Compare results."""
     results = [_read(orchestrator, store, run_id) for run_id in _require_few(run)]
+    zones = {zone_of(each.document) for each in results}
+    zone = zones.pop() if len(zones) == 1 else SEOUL
     figures = [known_figures(each.document) for each in results]
     return render_page(
         request,
@@ -71,7 +73,8 @@ def compare(
         figure_names=[name for name in FIGURES if any(name in each for each in figures)],
         figures_of=figures,
         inputs=[_difference(kind, [each.document for each in results]) for kind in _KINDS],
-        curves=[each.curve for each in results],
+        curves=[each.curve and _in_zone(each.curve, zone) for each in results],
+        zone=zone,
     )
 
 
@@ -109,6 +112,12 @@ def _curve(store: ObjectStore, run_id: str, document: Json) -> Json | None:
         "time": (account.time[rows] // SECOND_NS).tolist(),
         "equity": np.round(account.equity[rows], 6).tolist(),
     }
+
+
+def _in_zone(curve: Json, zone: str) -> Json:
+    """Return a curve with times of the clocks of a zone, which the chart labels as if they were UTC."""
+    shift = zone_offset_ns(utc(curve["time"][0] * SECOND_NS), zone) // SECOND_NS
+    return {**curve, "time": [time + shift for time in curve["time"]]}
 
 
 def _difference(kind: str, documents: Sequence[Json]) -> InputDifference:

@@ -16,6 +16,7 @@ from coin_api.pages.tasks import dagster_url
 from coin_api.responses import explain_missing_result
 from coin_pipeline.backtest.labels import FIGURES
 from coin_pipeline.backtest.messages import warning_sentences
+from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.errors import CoinError, NotFound
 from coin_pipeline.languages import Language
 from coin_pipeline.report.figures import equity_figure
@@ -49,6 +50,7 @@ def result(request: Request, run_id: str, orchestrator: OrchestratorDep, store: 
         document=document,
         run_url=dagster_url(orchestrator, run_id),
         metrics=known_figures(document),
+        zone=zone_of(document),
         picture=picture,
         warnings=warning_sentences(document, language_of(request)),
     )
@@ -64,6 +66,12 @@ def read_document(store: ObjectStore, run_id: str) -> tuple[Json, IndexEntry]:
     """
     document = load_result(store, run_id)
     return document, build_entry(document, stored_document(store, run_id))
+
+
+def zone_of(document: Json) -> str:
+    """Return the time zone in which a result is shown: that of its range, as in its report."""
+    zone: str = document.get("timezone") or SEOUL
+    return zone
 
 
 def known_figures(document: Json) -> dict[str, float | None]:
@@ -84,4 +92,4 @@ def _equity_picture(store: ObjectStore, run_id: str, document: Json, language: L
     if not len(equity) or any(column.null_count for column in equity.columns):
         return None
     title = texts.EQUITY.write(language)
-    return Markup(equity_figure(equity, title, language))  # noqa: S704 -- the figure escapes its texts
+    return Markup(equity_figure(equity, title, language, zone_of(document)))  # noqa: S704 -- the figure escapes its texts

@@ -153,6 +153,16 @@ def day_of(instant: datetime, zone: str) -> date:
     return seoul_day(instant) if zone == SEOUL else instant.astimezone(ZoneInfo(zone)).date()
 
 
+def zone_offset_ns(instant: datetime, zone: str) -> int:
+    """Return how far the clocks of a time zone, given by its IANA name, are ahead of UTC at an instant, ns.
+
+    >>> zone_offset_ns(datetime(2024, 7, 1, tzinfo=UTC), "Europe/Berlin") // SECOND_NS
+    7200
+    """
+    offset = instant.astimezone(ZoneInfo(zone)).utcoffset()
+    return int((offset or timedelta(0)).total_seconds()) * SECOND_NS
+
+
 def seoul_day(instant: datetime) -> date:
     """Return the calendar day in Asia/Seoul of an instant in UTC."""
     return (instant + timedelta(microseconds=SEOUL_OFFSET_NS // 1000)).date()

@@ -112,9 +112,8 @@ class BacktestRun:
         """
         if not len(self._equity_table()):
             raise InvalidInput([Problem("plot", "the result contains no equity curve, so there is nothing to draw")])
-        return SvgFigure(
-            equity_figure(self._equity_table(), f"{self.document['strategy']} {self.document['timeframe']}")
-        )
+        title = f"{self.document['strategy']} {self.document['timeframe']}"
+        return SvgFigure(equity_figure(self._equity_table(), title, zone=self.document.get("timezone", SEOUL)))
 
     def _equity_table(self) -> pa.Table:
         equity = self._tables["equity"]

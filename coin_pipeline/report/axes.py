@@ -86,7 +86,7 @@ def value_ticks(axis: Axis, count: int) -> list[Tick]:
 
 
 def time_ticks(axis: Axis, count: int) -> list[Tick]:
-    """Return at most about `count` ticks at round times in UTC, using the smallest suitable step."""
+    """Return at most about `count` ticks at round times of the axis, using the smallest suitable step."""
     steps = [(unit, step) for unit in _UNITS for step in unit.steps]
     unit, step = next((s for s in steps if s[0].ns * s[1] * count >= axis.high - axis.low), steps[-1])
     bounds = np.array([axis.low, axis.high]).astype(np.int64).astype("datetime64[ns]")

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,6 +14,7 @@ from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format
 from coin_pipeline.backtest.messages import check_sentence, warning_sentences
 from coin_pipeline.backtest.tables import Tables
 from coin_pipeline.candles.symbol import quote_of
+from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.languages import Language
 from coin_pipeline.report.assets import CHARTS_FOLDER, CHARTS_SCRIPT
 from coin_pipeline.report.encoding import encode_data
@@ -78,7 +78,7 @@ def render_backtest_page(
         language: Language of its texts.
     """
     write = Writer(language)
-    metrics = document["metrics"]
+    metrics, zone = document["metrics"], document.get("timezone", SEOUL)
     spec = document.get("spec", {})
     checks = _checks(document, language)
     shown = max(_CHECKS_SHOWN, sum(not check["passed"] for check in checks))
@@ -87,6 +87,7 @@ def render_backtest_page(
         "data": data,
         "analysis": analysis,
         "language": language,
+        "zone": zone,
         "_": write,
         "figure_label": lambda name: FIGURES[name].text.write(language),
         "figure_meaning": lambda name: FIGURES[name].note.write(language),
@@ -101,7 +102,7 @@ def render_backtest_page(
         "position_size": spec.get("position_size") or 1.0,  # null without an account
         "quote": quote_of(document["symbols"][0]["symbol"]),
         "heat": partial(_heat, _largest_month(analysis)),
-        "equity_picture": _safe(equity_figure(tables["equity"], write("picture"), language)),
+        "equity_picture": _safe(equity_figure(tables["equity"], write("picture"), language, zone)),
         "daily_picture": _histogram(write, "daily_returns", analysis["daily_returns"]),
         "trade_picture": _histogram(write, "trade_returns", analysis["trade_returns"]),
         "strips": _strips(write, document, analysis),
@@ -126,7 +127,7 @@ def _safe(markup: str) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = template_environment().overlay()
-    environment.filters = environment.filters | {"side": _side, "arrow": _arrow, "moment": _moment, "days": _days}
+    environment.filters = environment.filters | {"side": _side, "arrow": _arrow, "days": _days}
     return environment
 
 
@@ -138,11 +139,6 @@ def _side(value: float | None) -> str:
 def _arrow(value: float | None) -> str:
     """Return an arrow, so that gains and losses differ by more than their colour."""
     return "" if not value else "\u25b2" if value > 0 else "\u25bc"
-
-
-def _moment(seconds: int) -> str:
-    """Format seconds since 1970 as UTC, to the minute."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _days(days: float) -> str:

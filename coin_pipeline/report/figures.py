@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest.portfolio import SHARED, Curve, account_of, curve_of
 from coin_pipeline.backtest.tables import unstack
+from coin_pipeline.candles.timeframe import SEOUL, utc, zone_offset_ns
 from coin_pipeline.languages import Language, Text
 from coin_pipeline.report.axes import Axis, Tick, growth_axis, time_axis, time_ticks, value_ticks
 from coin_pipeline.storage.mapped import release_pages
@@ -41,7 +44,7 @@ _GROWTH = Text("Growth factor", "성장 배수")
 _LOG = Text("{growth}, log scale", "{growth}, 로그 눈금")
 _CLIPPED = Text("{growth}, clipped at {low:.1g}", "{growth}, {low:.1g}에서 자름")
 _DRAWDOWN = Text("Drawdown, maximum {deepest:z.2%}", "낙폭, 최대 {deepest:z.2%}")
-_SPAN = Text("{first} to {last} UTC", "{first} ~ {last} UTC")
+_SPAN = Text("{first} to {last}, {zone}", "{first} ~ {last}, {zone}")
 _SCALES = ((1e6, "million"), (1e3, "thousand"))  # so that the labels of an axis fit its margin
 
 
@@ -56,7 +59,7 @@ class Line(NamedTuple):
     dashes: str = "none"
 
 
-def equity_figure(equity: pa.Table, title: str, language: Language = "en") -> str:
+def equity_figure(equity: pa.Table, title: str, language: Language = "en", zone: str = SEOUL) -> str:
     """Draw growth against buy and hold, with the drawdown below, as an SVG of 900 x 420 pixels.
 
     Up to six symbols are drawn together with their mean, an account of equal shares that is never rebalanced. More
@@ -67,6 +70,7 @@ def equity_figure(equity: pa.Table, title: str, language: Language = "en") -> st
         equity: Table from `document.result_tables`: one block of rows per symbol, at least one row.
         title: Text of the heading.
         language: Language of the labels.
+        zone: Time zone of the labels, an IANA name.
     """
     curves = _curves(equity)
     account = account_of(curves)
@@ -77,7 +81,7 @@ def equity_figure(equity: pa.Table, title: str, language: Language = "en") -> st
     time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, RIGHT)
     elements = [
         *_legend(lines),
-        *_time_marks(time, account.time, language, (GROWTH_TOP, GROWTH_BOTTOM), (DRAWDOWN_TOP, DRAWDOWN_BOTTOM)),
+        *_time_marks(time, account.time, language, zone, (GROWTH_TOP, GROWTH_BOTTOM), (DRAWDOWN_TOP, DRAWDOWN_BOTTOM)),
         *_growth_panel(lines, time, language),
         *_drawdown_panel(account, time, language),
     ]
@@ -102,7 +106,7 @@ def profit_figure(lines: Sequence[Line], title: str, currency: str) -> str:
     time = time_axis(int(stamps[0]), int(stamps[-1]), LEFT, RIGHT)
     elements = [
         *_legend(lines),
-        *_time_marks(time, stamps, "en", (GROWTH_TOP, DRAWDOWN_BOTTOM)),
+        *_time_marks(time, stamps, "en", SEOUL, (GROWTH_TOP, DRAWDOWN_BOTTOM)),
         *_value_marks(profit, value_ticks(profit, 6)),
         svg_text(LEFT, GROWTH_TOP - 10, f"Profit and loss, {unit}"),
     ]
@@ -146,14 +150,16 @@ def _legend(lines: Sequence[Line]) -> Iterator[str]:
         x += 56 + 13 * len(line.name) + 28
 
 
-def _time_marks(time: Axis, bars: Ints, language: Language, *panels: tuple[int, int]) -> Iterator[str]:
-    for tick in time_ticks(time, 8):
-        x = int(time(tick.value))
+def _time_marks(time: Axis, bars: Ints, language: Language, zone: str, *panels: tuple[int, int]) -> Iterator[str]:
+    """Draw ticks at round times in a zone, with the offset that it has at the first bar, and write the range below."""
+    ends = [utc(ns).astimezone(ZoneInfo(zone)) for ns in (bars[0], bars[-1])]
+    offset = zone_offset_ns(ends[0], zone)
+    for tick in time_ticks(replace(time, low=time.low + offset, high=time.high + offset), 8):
+        x = int(time(tick.value - offset))
         yield _rule("".join(f"M{x} {top}V{bottom}" for top, bottom in panels))
         yield svg_text(x, DRAWDOWN_BOTTOM + 38, tick.label, anchor="middle")
-    stamps = np.datetime_as_string(bars[[0, -1]].astype("datetime64[ns]"), unit="m")
-    first, last = (stamp.replace("T", " ") for stamp in stamps.tolist())
-    yield svg_text(RIGHT, HEIGHT - 14, _SPAN.write(language, first=first, last=last), anchor="end")
+    first, last = (f"{end:%Y-%m-%d %H:%M}" for end in ends)
+    yield svg_text(RIGHT, HEIGHT - 14, _SPAN.write(language, first=first, last=last, zone=zone), anchor="end")
 
 
 def _growth_panel(lines: Sequence[Line], time: Axis, language: Language) -> Iterator[str]:

@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, partial
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
@@ -15,6 +17,7 @@ from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import format_amount, pluralize
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_figure, format_value
+from coin_pipeline.candles.timeframe import SEOUL
 
 GAPS_SHOWN = 5
 """Candle gaps listed per symbol."""
@@ -51,7 +54,7 @@ def template_environment() -> Environment:
     environment.filters["figure"] = _figure
     environment.globals["figures"] = FIGURES
     environment.globals["break_even"] = partial(break_even_text, percent="%")
-    environment.filters |= {"timestamp": _or_undefined(_timestamp), "points": _points, "price": _price}
+    environment.filters |= {"local": _local, "points": _points, "price": _price}
     environment.filters |= {"amount": format_amount, "counted": pluralize}
     environment.filters |= {"rate": _rate, "rate3": _rate3}
     return environment
@@ -91,6 +94,9 @@ def _price(value: float) -> str:
     return f"{Decimal(f'{value:.10g}'):,f}"
 
 
-def _timestamp(timestamp: str) -> str:
-    """Shorten an ISO timestamp in UTC to the minute; the surrounding text names the time zone."""
-    return timestamp[:16].replace("T", " ")
+def _local(instant: str | float | None, zone: str = SEOUL) -> str:
+    """Write an ISO timestamp or seconds since 1970 in a time zone, to the minute; the text around it names the zone."""
+    if instant is None:
+        return _UNDEFINED
+    time = datetime.fromisoformat(instant) if isinstance(instant, str) else datetime.fromtimestamp(instant, UTC)
+    return f"{time.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"

@@ -123,11 +123,10 @@ PAGE: Mapping[str, Text] = {
     "trades": Text("Trades", "거래"),
     "no_trades": Text("There were no trades.", "거래가 없습니다."),
     "trades_note": Text(
-        "Prices are market prices; returns are net of the costs of both legs. Times are in UTC. The number of a "
-        "trade shows "
-        "it in the chart.",
-        "가격은 시장 가격이고, 수익률은 진입과 청산 양쪽의 비용을 뺀 값입니다. 시각은 UTC입니다. 거래 번호를 누르면 "
-        "차트에 표시됩니다.",
+        "Prices are market prices; returns are net of the costs of both legs. Times are in {zone}. The number of a "
+        "trade shows it in the chart.",
+        "가격은 시장 가격이고, 수익률은 진입과 청산 양쪽의 비용을 뺀 값입니다. 시각은 {zone} 기준입니다. 거래 번호를 "
+        "누르면 차트에 표시됩니다.",
     ),
     "best_trade": Text("Best trade", "최고 거래"),
     "worst_trade": Text("Worst trade", "최악 거래"),
@@ -159,12 +158,10 @@ PAGE: Mapping[str, Text] = {
     "break_even": Text("Break-even", "손익분기"),
     "candles": Text("Candles", "캔들"),
     "candles_note": Text(
-        "Missing candles are never filled in. Times are candle opening times in UTC. A missing candle within the "
-        "fetched "
-        "range had no trade; other missing candles were not fetched and may exist. Warm-up: candles before the range "
-        "that "
-        "the strategy read; no trade happens on them.",
-        "누락된 캔들은 채우지 않습니다. 시각은 UTC 기준 캔들 시작 시각입니다. 수집한 구간에서 누락된 캔들은 체결이 "
+        "Missing candles are never filled in. Times are candle opening times in {zone}. A missing candle within the "
+        "fetched range had no trade; other missing candles were not fetched and may exist. Warm-up: candles before the "
+        "range that the strategy read; no trade happens on them.",
+        "누락된 캔들은 채우지 않습니다. 시각은 {zone} 기준 캔들 시작 시각입니다. 수집한 구간에서 누락된 캔들은 체결이 "
         "없었던 것이고, 그 밖의 누락은 수집하지 않은 것이라 실제로는 "
         "있을 수 있습니다. 워밍업은 기간 이전에 전략이 읽은 캔들이며, 여기서는 거래하지 않습니다.",
     ),
@@ -219,7 +216,7 @@ PAGE: Mapping[str, Text] = {
     "schema": Text("schema {version}", "스키마 {version}"),
     "executed": Text("Executed", "실행 환경"),
     "executed_at": Text(
-        "{time} UTC on {host} ({environment}), {seconds} s", "{time} UTC, {host} ({environment}), {seconds}초"
+        "{time} in {zone} on {host} ({environment}), {seconds} s", "{time}({zone}), {host} ({environment}), {seconds}초"
     ),
     "disclaimer": Text(
         "A simulation on historical candles. Past results do not indicate future results.",

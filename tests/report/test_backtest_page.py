@@ -238,10 +238,10 @@ def test_candles_show_coverage_gaps_and_warm_up() -> None:
     candles |= {"no_trade": 4, "not_fetched": 3, "known": 363 / 366, "verdict": "gaps"}
     candles["warm_up"] = {"declared": 60, "used": 20, "missing": 40}
     page = page_of(part(candles=candles))
-    row = page.row("BTC_KRW", "2024-01-01 00:00")
+    row = page.row("BTC_KRW", "2024-01-01 09:00")
     assert row[3:] == ["366", "7", "4", "3", "98.09%", "99.18%", "7", "20 of 60", "gaps"]
     listed = page.rows[page.rows.index(row) + 1][1]
-    assert listed.count("1 missing from 2024-03-02 00:00 to 2024-03-03 00:00") == 5
+    assert listed.count("1 missing from 2024-03-02 09:00 to 2024-03-03 09:00") == 5
     assert listed.endswith("; and 2 more gaps")
 
 
@@ -291,7 +291,7 @@ def test_digests_versions_run_and_host_are_shown() -> None:
     assert page.row("Code")[1] == "b" * 64
     assert page.row("Candles of BTC_KRW")[1] == "c" * 64
     assert page.row("Versions")[1] == "coin-pipeline 0.1.0, numba 0.68.0, numpy 2.4.0, schema 1.2.0"
-    assert page.row("Executed")[1] == "2025-01-02 03:04 UTC on host-1 (test), 0.12 s"
+    assert page.row("Executed")[1] == "2025-01-02 12:04 in Asia/Seoul on host-1 (test), 0.12 s"
 
 
 def test_several_symbols_have_figures_of_their_own() -> None:
@@ -336,8 +336,8 @@ def test_months_are_coloured_by_size() -> None:
 def test_drawdowns_state_whether_they_recovered() -> None:
     """Each has its depth, its times and its length in days."""
     page = Page(rendered())
-    assert page.row("1", "10.00%")[2:] == ["2024-01-01 00:00", "2024-01-02 00:00", "not yet", "1.0", "40.0"]
-    assert page.row("2", "10.00%")[4] == "2024-01-04 00:00"
+    assert page.row("1", "10.00%")[2:] == ["2024-01-01 09:00", "2024-01-02 09:00", "not yet", "1.0", "40.0"]
+    assert page.row("2", "10.00%")[4] == "2024-01-04 09:00"
 
 
 def test_distribution_has_a_bar_per_class_with_returns() -> None:
@@ -418,7 +418,7 @@ def test_page_loads_nothing() -> None:
 def test_page_is_well_formed_in_each_language(language: Language) -> None:
     """Elements are nested properly, and the language of the page is declared."""
     html = rendered(language=language)
-    assert f'<html lang="{language}">' in html
+    assert f'<html lang="{language}" data-zone="Asia/Seoul">' in html
     assert PAGE["drawdowns"].write(language) in Page(html).text
 
 

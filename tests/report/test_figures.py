@@ -5,6 +5,7 @@ import time
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -43,14 +44,31 @@ def growth_scale(table: pa.Table) -> Axis:
 
 
 def test_figure_shows_strategy_and_buy_and_hold() -> None:
-    """Both lines have a legend; the maximum drawdown and the range in UTC are shown."""
+    """Both lines have a legend; the maximum drawdown and the range in Seoul are shown."""
     svg = equity_figure(curve([1.0, 1.2, 0.9, 1.1], [1.0, 1.1, 1.2, 1.3]), "volume_long_candle 1d")
     shown = texts(svg)
     assert shown[0] == "volume_long_candle 1d"
     assert {"strategy on BTC_KRW", "buy and hold", "Growth factor", "Drawdown, maximum 25.00%"} <= set(shown)
     assert [text for text in shown if text.startswith("-")] == []  # a drawdown is positive, as in JSON
-    assert "2024-01-01 00:00 to 2024-01-04 00:00 UTC" in shown
+    assert "2024-01-01 09:00 to 2024-01-04 09:00, Asia/Seoul" in shown
     assert "stroke-dasharray" in svg
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("UTC", "2024-03-30 23:00", "2024-03-31 02:00"),
+        ("Asia/Seoul", "2024-03-31 08:00", "2024-03-31 11:00"),
+        ("Europe/Berlin", "2024-03-31 00:00", "2024-03-31 04:00"),
+    ],
+)
+def test_times_are_those_of_the_zone(zone: str, first: str, last: str) -> None:
+    """Ticks and range; in Berlin, an hour is left out on this day."""
+    start = pd.Timestamp("2024-03-30 23:00", tz="UTC").value
+    table = curve([1.0, 1.2, 0.9, 1.1], start=start, step=3600 * 10**9)
+    shown = texts(equity_figure(table, "", zone=zone))
+    assert f"{first} to {last}, {zone}" in shown
+    assert first[5:] in shown
 
 
 def test_points_match_the_axes() -> None:

@@ -96,7 +96,7 @@ def test_page_shows_the_document() -> None:
         assert f"{account[name]:+,.2f}" in shown
     for cause in account["causes"]:
         assert re.search(rf"{cause['label']} {cause['count']} ", shown), cause["label"]
-    assert "2024-03-01 06:00 BTC_KRW nothing enter Code changed" in shown
+    assert "2024-03-01 15:00 BTC_KRW nothing enter Code changed" in shown
     assert document["edge"]["verdict"] in shown
     assert "failed" not in shown
 

@@ -139,6 +139,17 @@ def test_legend_shows_the_bar_below_the_pointer_in_both_charts(open_report: Open
     report.wait_until(f"{LEGEND}.startsWith('{last}')")
 
 
+@pytest.mark.parametrize(
+    ("zone", "clock", "shift"), [("UTC", "00:00", 0), ("Asia/Seoul", "09:00", 9), ("America/New_York", "19:00", -5)]
+)
+def test_times_are_those_of_the_zone(open_report: Opener, zone: str, clock: str, shift: int) -> None:
+    """In the legend, in the table, and on the axis, for which the chart's own times are moved."""
+    report = open_report(report_data(20, 1), report_document(timezone=zone))
+    assert report.text("#price-chart-legend span:first-child")[11:] == clock
+    assert report.page.locator("#trades-body td", has_text=clock).count() == 2
+    assert report.page.evaluate(f"zoneOffset({START})") == shift * 3600
+
+
 def test_charts_zoom_together(open_report: Opener) -> None:
     """The wheel zooms one chart, the other follows; a button shows everything again."""
     report = open_report(report_data(400, 100))

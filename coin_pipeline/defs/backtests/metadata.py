@@ -97,5 +97,5 @@ def _row(part: Json) -> dg.TableRecord:
 
 
 def _equity_image(equity: pa.Table, document: Json) -> str:
-    svg = equity_figure(equity, f"{document['strategy']} {document['timeframe']}")
+    svg = equity_figure(equity, f"{document['strategy']} {document['timeframe']}", zone=document["timezone"])
     return f"![equity](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

@@ -101,9 +101,8 @@ def finish_sweep(
         finished = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
     context.add_output_metadata(metadata.sweep_metadata(finished, settings.data_root))
     report = render_sweep_report(finished.document, finished.trials).encode()
-    figure = (
-        b"" if finished.best_equity is None else equity_figure(finished.best_equity, "Equity and drawdown").encode()
-    )
+    best, zone = finished.best_equity, finished.spec.timezone
+    figure = b"" if best is None else equity_figure(best, "Equity and drawdown", zone=zone).encode()
     return sweep_files(replace(finished, report=report, equity_figure=figure))
 
 

@@ -17,10 +17,10 @@ function readPalette() {
   return Object.fromEntries(COLOURS.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
-/** Points of a series; values that are not defined are left out. */
-function points(times, values) {
+/** Points of a series, its times moved by `shift`; values that are not defined are left out. */
+function points(times, values, shift) {
   const result = [];
-  for (let i = 0; i < times.length; i++) if (!Number.isNaN(values[i])) result.push({ time: times[i], value: values[i] });
+  for (let i = 0; i < times.length; i++) if (!Number.isNaN(values[i])) result.push({ time: times[i] + shift, value: values[i] });
   return result;
 }
 
@@ -50,10 +50,13 @@ class View {
     this.cells = this.chart.addSeries(LightweightCharts.LineSeries, { visible: false, priceScaleId: "cells" });
   }
 
-  /** Set the times of the cells: `origin`, and then every `step` seconds. */
+  /**
+   * Set the times of the cells: `origin`, and then every `step` seconds. The chart itself, which labels days and hours of
+   * UTC, gets all times moved by `shift`, so that they are those of the time zone.
+   */
   setGrid(origin, step, cells) {
-    Object.assign(this, { origin, step });
-    this.cells.setData(Array.from({ length: cells }, (_, i) => ({ time: origin + i * step })));
+    Object.assign(this, { origin, step, shift: zoneOffset(origin) });
+    this.cells.setData(Array.from({ length: cells }, (_, i) => ({ time: origin + i * step + this.shift })));
   }
 
   options() {
@@ -72,7 +75,7 @@ class View {
       rightPriceScale: { borderColor: line, minimumWidth: 96 }, // equal, so that the linked time axes are aligned
       timeScale: { borderColor: line, timeVisible: true, secondsVisible: false, minBarSpacing: 0.001 },
       handleScroll: { vertTouchDrag: false }, // a finger that moves up scrolls the page
-      localization: { locale: document.documentElement.lang, timeFormatter: shortTime },
+      localization: { locale: document.documentElement.lang, timeFormatter: (time) => shortTime(time - this.shift) },
     };
   }
 
@@ -149,7 +152,7 @@ class AccountView extends View {
     const priceFormat = { type: "custom", formatter: column.format, minMove: 0.0001 };
     if (column.key === "loss") column.series = this.addDrawdown(priceFormat);
     else column.series = this.addLine(column.key, { priceFormat, ...(column.key === "held" && { lineStyle: 2, lineWidth: 1 }) }, column.pane);
-    column.series.setData(points(this.place(column.time), column.values));
+    column.series.setData(points(this.place(column.time), column.values, this.shift));
   }
 
   /** Return the times of the cells for sorted times; the next cell if one is taken, as both extremes of a bucket are shown. */
@@ -268,12 +271,12 @@ class PriceView extends View {
 
   setSeries(merge) {
     const { time: times, open, high, low, close, volume } = this.candles;
-    const candle = (time, i) => ({ time, open: open[i], high: high[i], low: low[i], close: close[i] });
+    const candle = (time, i) => ({ time: time + this.shift, open: open[i], high: high[i], low: low[i], close: close[i] });
     this.main.series.setData(Array.from(times, candle));
-    this.volume?.setData(points(times, volume));
+    this.volume?.setData(points(times, volume, this.shift));
     for (const line of this.lines) {
       line.values = merge(line.all, MERGES[line.pane === "volume" ? "volume" : "line"]);
-      line.series?.setData(points(times, line.values));
+      line.series?.setData(points(times, line.values, this.shift));
     }
   }
 
@@ -573,7 +576,7 @@ class LinkedViews {
       view.describe(time);
       if (other === id) continue;
       if (!pointed) view.chart.clearCrosshairPosition();
-      else view.chart.setCrosshairPosition(view.valueAt(time), view.timeAt(Math.round(view.indexAt(time))), view.main.series);
+      else view.chart.setCrosshairPosition(view.valueAt(time), view.timeAt(Math.round(view.indexAt(time))) + view.shift, view.main.series);
     }
   }
 

@@ -43,7 +43,16 @@ function change(fraction) {
 }
 
 const isoTime = (seconds) => new Date(1000 * seconds).toISOString().replace(".000Z", "Z");
-const shortTime = (seconds) => isoTime(seconds).slice(0, 16).replace("T", " ");
+
+const ZONE_TIME = new Intl.DateTimeFormat("sv-SE", { // 2024-01-31 09:00
+  timeZone: document.documentElement.dataset.zone, dateStyle: "short", timeStyle: "short",
+});
+
+/** Write a time in the time zone of the report, to the minute. */
+const shortTime = (seconds) => ZONE_TIME.format(1000 * seconds);
+
+/** Return the seconds by which the clocks of the time zone are ahead of UTC at a time. */
+const zoneOffset = (seconds) => Date.parse(`${shortTime(seconds).replace(" ", "T")}Z`) / 1000 - Math.floor(seconds / MINUTE) * MINUTE;
 
 /** Class and arrow of a gain or loss: colour is never the only difference. */
 const sideOf = (value) => (value > 0 ? "gain" : value < 0 ? "loss" : "even");
