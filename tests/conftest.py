@@ -245,6 +245,7 @@ def _use_own_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         cursor.execute(f"create database {name}")
     monkeypatch.setenv("DATABASE_URL", urlsplit(url)._replace(path=f"/{name}").geturl())
     monkeypatch.setenv("DATA_ROOT", str(root))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)  # that of the session's DATA_ROOT, once an instance was opened
     return root
 
 
