@@ -63,13 +63,7 @@ def find_breakouts(
         edge, above, slack = edges[:n], aboves[:n], slacks[:n]
         _spread(top[past], bottom[past], volume[past], upper[:m], height[:m], density[:m], values[:m])
         blur = 4.0 * ULP * window * _largest(values[:m])
-        _copy(top[past], 1.0, values[:m])
-        _window_maxima(values[:m], spare[:m], window, hi)
-        _copy(volume[past], 1.0, values[:m])
-        _window_sums(values[:m], spare[:m], window, total)
-        _copy(bottom[past], -1.0, values[:m])
-        _window_maxima(values[:m], spare[:m], window, lo)
-        _negate(lo)
+        _sum_up_windows(top[past], bottom[past], volume[past], window, values[:m], spare[:m], lo, hi, total)
         for row in range(len(shares)):
             if row == 0 or bins[row] != bins[row - 1] or factors[row] != factors[row - 1]:
                 _first_edges_out_of_reach(price, lo, hi, bins[row], factors[row], at_least, edge)
@@ -114,42 +108,82 @@ def is_breakout(
 
 
 @kernel
-def zone_levels(
+def find_levels(
     top: Floats, bottom: Floats, volume: Floats, window: int, bins: int, share: float, at_least: float
 ) -> Floats:
-    """Return the level of each bar, from the ``window`` bars before it; NaN without a price range or a volume.
+    """Return the level of each bar: the highest edge with at least ``share`` of the volume of its window above it.
 
-    It is the highest edge with at least the required share of the volume above it, found by bisection.
+    It is found by bisection, side by side for many bars.
 
     Args:
         top: Upper price of each bar, shape (n,).
         bottom: Lower price of each bar, shape (n,).
         volume: Volume of each bar, shape (n,).
-        window: Number of bars of the profile.
+        window: Number of bars of the profile, those before each bar.
         bins: Number of bins of the profile.
         share: Share of the volume above the level, less the tolerance.
         at_least: Factor on the edge above which volume is summed, 1 less the tolerance.
 
     Returns:
-        Prices, shape (n,).
+        Prices, shape (n,); NaN without a price range or a volume in the window.
     """
     levels = np.full(len(top), np.nan)
-    for t in range(window, len(top)):
-        lo, hi, total = bottom[t - window], top[t - window], 0.0
-        for i in range(t - window, t):
-            lo, hi, total = min(lo, bottom[i]), max(hi, top[i]), total + volume[i]
-        if not (lo < hi and total > 0.0):
-            continue
-        j, beyond = 0, bins  # all volume is above edge 0, and none above the last one
-        while beyond - j > 1:
-            middle = (j + beyond) // 2
-            height_of_edge = (hi - lo) * middle / bins
-            if _volume_above(top, bottom, volume, t, window, lo, height_of_edge, at_least) >= share * total:
-                j = middle
-            else:
-                beyond = middle
-        levels[t] = lo + (hi - lo) * j / bins
+    upper, height, density = np.empty(CHUNK + window), np.empty(CHUNK + window), np.empty(CHUNK + window)
+    values, spare = np.empty(CHUNK + window), np.empty(CHUNK + window)
+    lows, highs, totals = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    edges, aboves, slacks = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    highest, beyond = np.empty(CHUNK, np.int64), np.empty(CHUNK, np.int64)
+    for first in range(window, len(top), CHUNK):
+        last = min(first + CHUNK, len(top))
+        n, m, past = last - first, last - first + window - 1, slice(first - window, last - 1)
+        lo, hi, total, edge, above, slack = lows[:n], highs[:n], totals[:n], edges[:n], aboves[:n], slacks[:n]
+        _spread(top[past], bottom[past], volume[past], upper[:m], height[:m], density[:m], values[:m])
+        blur = 4.0 * ULP * window * _largest(values[:m])
+        _sum_up_windows(top[past], bottom[past], volume[past], window, values[:m], spare[:m], lo, hi, total)
+        _rounding_errors(lo, hi, total, window, bins, blur, slack)
+        highest[:n], beyond[:n] = 0, bins  # all volume is above edge 0, and none above the last one
+        width = bins
+        while width > 1:
+            for i in range(n):
+                middle = (highest[i] + beyond[i]) // 2
+                edge[i] = (lo[i] + (hi[i] - lo[i]) * middle / bins) * at_least
+            _volumes_above(upper[:m], height[:m], density[:m], window, edge, above)
+            for i in range(n):
+                middle = (highest[i] + beyond[i]) // 2
+                if _too_close(above[i], total[i], slack[i], share):
+                    height_of_edge = (hi[i] - lo[i]) * middle / bins
+                    above[i] = _volume_above(top, bottom, volume, first + i, window, lo[i], height_of_edge, at_least)
+                if above[i] >= share * total[i]:
+                    highest[i] = middle
+                else:
+                    beyond[i] = middle
+            width = (width + 1) // 2
+        for i in range(n):
+            if lo[i] < hi[i] and total[i] > 0.0:
+                levels[first + i] = lo[i] + (hi[i] - lo[i]) * highest[i] / bins
     return levels
+
+
+@kernel
+def _sum_up_windows(
+    top: Floats,
+    bottom: Floats,
+    volume: Floats,
+    window: int,
+    values: Floats,
+    spare: Floats,
+    lo: Floats,
+    hi: Floats,
+    total: Floats,
+) -> None:
+    """Set the price range and the volume of each window; overwrites ``values`` and ``spare``."""
+    _copy(top, 1.0, values)
+    _window_maxima(values, spare, window, hi)
+    _copy(volume, 1.0, values)
+    _window_sums(values, spare, window, total)
+    _copy(bottom, -1.0, values)
+    _window_maxima(values, spare, window, lo)
+    _negate(lo)
 
 
 @kernel

@@ -60,7 +60,7 @@ class VolumeZoneBreakout(Strategy[VolumeZoneBreakoutParams]):
     def plot(self, bars: Bars, params: VolumeZoneBreakoutParams) -> dict[str, PlotLine]:
         """Return the lower edge of the zone, and the price of a breakout if it is another one."""
         columns, share = _profile_columns(bars, include_wicks=params.include_wicks), params.top_percentile * AT_LEAST
-        level = volume_profile.zone_levels(*columns, params.volume_window, params.num_bins, share, AT_LEAST)
+        level = volume_profile.find_levels(*columns, params.volume_window, params.num_bins, share, AT_LEAST)
         lines = {"volume zone": PlotLine(level, "price")}
         if params.breakout_buffer:
             lines["breakout"] = PlotLine(level * one_plus(params.breakout_buffer), "price")
