@@ -31,6 +31,7 @@ _FORMATS = {
         r"unix:/.+|[A-Za-z0-9.-]+:\d{1,5}",
         "must be unix: and the path of a socket, or host:port, such as 127.0.0.1:4266",
     ),
+    "coin_ray_address": (r"auto|[A-Za-z0-9.-]+:\d{1,5}", "must be auto or host:port, such as 10.0.0.5:6379"),
     "aws_bucket_name": (_BUCKET[0], f"{_BUCKET[1]}, such as backtest-bucket"),
     "coin_archive_bucket": (_BUCKET[0], f"{_BUCKET[1]}, such as backtest-archive"),
     "aws_region": (r"[a-z0-9-]+", "must be a region name, such as ap-northeast-2"),
@@ -259,6 +260,13 @@ class Settings(BaseSettings):
 
     coin_launcher: Literal["warm", "dagster"] = Field(
         "warm", description="Run launcher: warm for the worker pool, dagster for Dagster's default launcher."
+    )
+    coin_sweep_engine: Literal["local", "ray"] = Field(
+        "local", description="Where sweeps are evaluated: on this machine, or on a Ray cluster that it is a node of."
+    )
+    coin_ray_address: str = Field(
+        "auto",
+        description="Address of the head of the Ray cluster, HOST:PORT; defaults to the cluster of this machine.",
     )
     coin_workers: int = Field(
         default_factory=lambda: available_cpus() + 1,

@@ -24,7 +24,8 @@ GROUPS = {
     " coin_trusted_proxies coin_allowed_hosts coin_allowed_origins dagster_ui_url coin_public_url"
     " coin_api_url coin_ui_url"
     " coin_code_server",
-    "Runs": "coin_async coin_launcher coin_workers coin_pool_room coin_max_queued coin_run_memory_mib"
+    "Runs": "coin_async coin_launcher coin_sweep_engine coin_ray_address"
+    " coin_workers coin_pool_room coin_max_queued coin_run_memory_mib"
     " coin_max_run_seconds coin_stall_seconds coin_lease_seconds coin_monitor_seconds coin_strategy_files"
     " coin_allow_short",
     "Results in a bucket": "aws_bucket_name aws_region aws_endpoint_url aws_access_key_id aws_secret_access_key"

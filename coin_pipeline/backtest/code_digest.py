@@ -97,11 +97,35 @@ def source_digests(strategy: Strategy[Any], *others: str) -> SourceDigests:
     if source is None:
         modules[f"{own}:{kind.__qualname__}"] = _compiled_digest(kind)
     elif _top(own) != _PROJECT:
-        start = [(name, source if name == own else _file_of(name)) for name in _with_parents(own)]
-        custom = _follow(start, closure.seen, source, read_source)
+        custom = _custom_closure(own, source, closure.seen)
         modules.update(custom.modules)
         packages = custom.packages
     return SourceDigests(dict(sorted(modules.items())), {name: _version(name) for name in sorted(packages)})
+
+
+def strategy_files(strategy: Strategy[Any]) -> tuple[Path, ...]:
+    """Return the files of a strategy's code that are neither of this project nor of an installed package.
+
+    Returns:
+        The file that defines it, then those that it imports or names; empty if it is in a package.
+
+    Raises:
+        InvalidStrategyFile: A file is not Python, or another module has the name of one next to the strategy.
+        StorageFailed: A file cannot be read.
+    """
+    own, source = type(strategy).__module__, _defining_file(type(strategy))
+    if source is None or _top(own) == _PROJECT or _is_install_folder(str(source)):
+        return ()
+    known = _project_closure((*_ENGINE, _RUNNER)).seen
+    files = {path.resolve() for path in _custom_closure(own, source, known).states} - {source}
+    package = Path(engine.__file__).parents[1]
+    return (source, *sorted(file for file in files if not file.is_relative_to(package)))
+
+
+def _custom_closure(name: str, source: Path, excluded: frozenset[str]) -> _Closure:
+    """Return what is reached from the module of a strategy outside the project."""
+    start = [(parent, source if parent == name else _file_of(parent)) for parent in _with_parents(name)]
+    return _follow(start, excluded, source, read_source)
 
 
 def _project_closure(roots: tuple[str, ...]) -> _Closure:

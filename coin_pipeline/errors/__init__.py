@@ -51,6 +51,8 @@ CoinError
 ├── ForwardTestsFailed              some candles of forward tests could not be collected or decided
 ├── CandlesChanged                  stored candles differ from those that the run started with
 ├── CodeChanged                     code was edited during the run
+├── ClusterMismatch                 a machine of the Ray cluster has other code or packages
+├── ChunkLost                       part of a sweep was lost repeatedly, with the worker that evaluated it
 ├── SweepDisagrees                  a sweep and a backtest of one of its points produced different figures
 ├── NotReplayable                   a stored result does not record its inputs
 ├── BackupFailed                    some targets could not be backed up, verified or restored
@@ -91,6 +93,7 @@ CoinError
     ├── SchemaNotChanged             the server refused to change the platform's tables
     ├── UnknownRevision              a newer version of the platform has upgraded the database
     ├── ApiUnreachable              nothing responds at the address of the API
+    ├── ClusterUnavailable           the Ray cluster cannot be reached, or was lost
     ├── ExchangeUnavailable         an exchange cannot be reached, or currently rejects requests
     ├── AsyncDisabled               an operator has switched asynchronous submissions off
     ├── OrchestratorUnavailable
@@ -179,6 +182,8 @@ from coin_pipeline.errors.runs import (
     BarsChanged,
     CandlesChanged,
     CandlesNotCollected,
+    ChunkLost,
+    ClusterMismatch,
     CodeChanged,
     ForwardTestsFailed,
     LookAhead,
@@ -194,6 +199,7 @@ from coin_pipeline.errors.runs import (
 from coin_pipeline.errors.services import (
     ApiUnreachable,
     AsyncDisabled,
+    ClusterUnavailable,
     DatabaseUnavailable,
     DataRefused,
     ExchangeAnswer,
@@ -227,7 +233,10 @@ __all__ = [
     "CandlesChanged",
     "CandlesNotCollected",
     "CandlesNotFound",
+    "ChunkLost",
     "ClientQueueFull",
+    "ClusterMismatch",
+    "ClusterUnavailable",
     "CodeChanged",
     "CoinError",
     "Conflict",

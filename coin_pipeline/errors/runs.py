@@ -136,3 +136,21 @@ class NotReplayable(CoinError):
             f"result {run_id[:80]!r} (schema {version}) cannot be replayed because it does not record its inputs; run"
             " the backtest again to get a replayable result"
         )
+
+
+class ClusterMismatch(CoinError):
+    """A machine of the Ray cluster cannot evaluate a sweep as this one would."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the Ray cluster cannot evaluate the sweep: {reason}")
+
+
+class ChunkLost(CoinError):
+    """Part of a sweep was lost repeatedly, each time with the process that evaluated it."""
+
+    def __init__(self, first: int, stop: int, times: int, reason: str) -> None:
+        super().__init__(
+            f"points {first:,} to {stop - 1:,} of the sweep were lost {times} times with the Ray worker that evaluated"
+            f" them ({reason}); the strategy may end its process or need too much memory there: sweep other points or"
+            " fewer candles; the other chunks are kept"
+        )

@@ -101,3 +101,15 @@ class ReaderUnavailable(ServiceUnavailable):
 
     def __init__(self) -> None:
         super().__init__("the program that reads candle files was ended from outside; import the file again")
+
+
+class ClusterUnavailable(ServiceUnavailable):
+    """The Ray cluster that evaluates sweeps cannot be reached, or was lost; evaluated chunks are kept."""
+
+    client_message = "the cluster that evaluates sweeps is not available; the sweep resumes when it is run again"
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"the Ray cluster at {address} is not available: {reason}; make this machine a node of it ('ray start'), or"
+            " set COIN_SWEEP_ENGINE=local; evaluated chunks are kept, so the sweep resumes when it is run again"
+        )

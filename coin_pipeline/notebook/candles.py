@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from time import time_ns
 from typing import TypeAlias
 
@@ -11,21 +11,17 @@ import numpy as np
 import pandas as pd
 
 from coin_pipeline.backtest.candle_source import CandleSource
-from coin_pipeline.backtest.fingerprint import candles_digest
+from coin_pipeline.backtest.memory_candles import MemoryCandles
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.local_time import UnclearLocalTime, to_utc
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.candles.provenance import Provenance
-from coin_pipeline.candles.stored_series import LoadedCandles
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import (
-    SEOUL,
     TIMEFRAMES,
     Timeframe,
     day_of,
-    day_range,
     format_utc,
     parse_timeframe,
     utc,
@@ -61,37 +57,6 @@ class CandleInput:
     timeframe: str
     start: Day
     end: Day
-
-
-class FrameCandles:
-    """A source of candles in memory, one series per symbol, all of one timeframe."""
-
-    def __init__(self, series: Mapping[str, Bars]) -> None:
-        self._series = dict(series)
-
-    def load(
-        self,
-        symbol: str,
-        timeframe: Timeframe,  # noqa: ARG002 -- one timeframe
-        start: date,
-        end: date,
-        zone: str = SEOUL,
-    ) -> LoadedCandles:
-        """Return the candles that open on the days from `start` to `end` in a time zone, both included."""
-        bars = self._series[symbol]
-        first, stop = np.searchsorted(bars.time, day_range(start, end, zone)).tolist()
-        window = bars.window(first, stop)
-        candles = OHLCV(window.time, window.open, window.high, window.low, window.close, window.volume)
-        return LoadedCandles(candles, Provenance(), candles_digest(window))
-
-    def first_open(self, symbol: str, timeframe: Timeframe) -> datetime | None:  # noqa: ARG002 -- one timeframe
-        """Return when the first candle of a symbol's frame opens, UTC."""
-        return utc(self._series[symbol].time[0])
-
-    def describe(self, symbol: str, timeframe: Timeframe | None = None, since: date | None = None) -> str:  # noqa: ARG002
-        """Return a phrase for an error message: the range of a symbol's frame, in Seoul days."""
-        first, last = _days(self._series[symbol].time, SEOUL)
-        return f"the frame holds {first}..{last}"
 
 
 def resolve_candles(
@@ -210,7 +175,7 @@ def _from_frames(
         check_length(symbol, bars.time, length)
         series[symbol] = _without_open_candle(symbol, bars, length)
     days = [_days(bars.time, timezone) for bars in series.values()]
-    return CandleInput(FrameCandles(series), tuple(series), length.name, *_range(days, start, end))
+    return CandleInput(MemoryCandles(series), tuple(series), length.name, *_range(days, start, end))
 
 
 def _without_open_candle(symbol: str, bars: Bars, timeframe: Timeframe) -> Bars:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -47,7 +48,7 @@ PROCESS_S = 3.0
 CHECKED_POINTS = 250
 """Points of which at most one is checked for look-ahead; a check takes as long as a few dozen points."""
 MAX_CACHED_BARS = 20_000_000
-"""Bars kept in memory between the batches of a search, about 1 GB; beyond that, each batch reads them again."""
+"""Bars kept in memory between batches or chunks, about 1 GB; beyond that, each reads them again."""
 
 
 def evaluate(
@@ -86,15 +87,62 @@ def evaluate(
         StrategyFailed: The strategy's own code raised or returned no signals; the message names its parameters.
         LookAhead: The strategy uses bars that it cannot have known.
     """
-    evaluation = _Evaluation(
-        catalog, registry, store, chunk, workers, fresh=fresh, progress=progress, process_s=process_s
-    )
-    fingerprint = sweep_fingerprint(chunk.spec, {}, evaluation.strategy)
+    require_same_code(registry, chunk)
+    searches = chunk.spec.search == "optuna"
+    evaluation = _Evaluation(catalog, registry, chunk, workers, progress, process_s, keeps_bars=searches)
+    stored = _StoredTrials(store, fresh, progress)
+    compute = partial(evaluation.search, stored) if searches else evaluation.evaluate_points
+    table = stored.load_or_compute(chunk.key, compute)
+    return with_metadata(table, {**read_metadata(table), "chunk": chunk.model_dump(mode="json")})
+
+
+def compute_trials(
+    catalog: CandleSource, registry: StrategyRegistry, chunk: SweepChunk, bars: dict[str, WarmBars]
+) -> pa.Table:
+    """Return the trials of a chunk of a grid or random search as `evaluate` stores them, computed in one thread.
+
+    The caller has called `require_same_code`.
+
+    Args:
+        catalog: The candles.
+        registry: The strategies.
+        chunk: The chunk.
+        bars: Candles that earlier calls for the same sweep have read, by symbol; those read here are added.
+    """
+    evaluation = _Evaluation(catalog, registry, chunk, 1, lambda _: None, PROCESS_S, keeps_bars=True, cache=bars)
+    return _with_digest(*evaluation.evaluate_points())
+
+
+def require_same_code(registry: StrategyRegistry, chunk: SweepChunk) -> None:
+    """Raise CodeChanged unless the code and the packages are those that the sweep was planned with."""
+    fingerprint = sweep_fingerprint(chunk.spec, {}, registry.get(chunk.spec.strategy))
     if (fingerprint["code"], fingerprint["versions"]) != (chunk.code, chunk.versions):
         raise CodeChanged(chunk.spec.strategy)
-    compute = evaluation.search if chunk.spec.search == "optuna" else evaluation.evaluate_points
-    table = evaluation.load_or_compute(chunk.key, compute)
-    return with_metadata(table, {**read_metadata(table), "chunk": chunk.model_dump(mode="json")})
+
+
+def _with_digest(rows: pa.Table, metadata: Json) -> pa.Table:
+    return with_metadata(rows, {**metadata, "sha256": trials_digest(rows)})
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredTrials:
+    """The trials in the store."""
+
+    store: ObjectStore
+    fresh: bool
+    progress: Callable[[int], None]
+
+    def load_or_compute(self, key: str, compute: Callable[[], tuple[pa.Table, Json]]) -> pa.Table:
+        """Return the trials under a key with their metadata, computing and storing them if necessary."""
+        if self.fresh:
+            self.store.delete(key)
+        table = read_trials(self.store, key)
+        if table is None:
+            table = _with_digest(*compute())
+            self.store.put(key, to_parquet(table))
+        else:
+            self.progress(len(table))
+        return table
 
 
 @dataclass
@@ -103,30 +151,16 @@ class _Evaluation:
 
     catalog: CandleSource
     registry: StrategyRegistry
-    store: ObjectStore
     chunk: SweepChunk
     workers: int
-    fresh: bool
     progress: Callable[[int], None]
     process_s: float
+    keeps_bars: bool
     cache: dict[str, WarmBars] = field(default_factory=dict)
 
     @property
     def strategy(self) -> Strategy[Any]:
         return self.registry.get(self.chunk.spec.strategy)
-
-    def load_or_compute(self, key: str, compute: Callable[[], tuple[pa.Table, Json]]) -> pa.Table:
-        """Return the trials under a key with their metadata, computing and storing them if necessary."""
-        if self.fresh:
-            self.store.delete(key)
-        table = read_trials(self.store, key)
-        if table is None:
-            rows, metadata = compute()
-            table = with_metadata(rows, {**metadata, "sha256": trials_digest(rows)})
-            self.store.put(key, to_parquet(table))
-        else:
-            self.progress(len(table))
-        return table
 
     def evaluate_points(self) -> tuple[pa.Table, Json]:
         """Return the trials of the chunk's points, and the counts of omitted points."""
@@ -138,7 +172,7 @@ class _Evaluation:
             "duplicates": duplicates,
         }
 
-    def search(self) -> tuple[pa.Table, Json]:
+    def search(self, stored: _StoredTrials) -> tuple[pa.Table, Json]:
         """Return the trials of the points that optuna proposes, and the counts of omitted points."""
         # Importing optuna takes longer than most sweeps.
         from coin_pipeline.sweeps.search import BATCH as PROPOSED  # noqa: PLC0415
@@ -147,7 +181,7 @@ class _Evaluation:
         def rows_of(points: ValidPoints) -> pa.Table:
             key = self.chunk.key_for(points.points.digest())
             first = int(points.points.numbers[0]) // PROPOSED * PROPOSED if points else 0
-            rows = self.load_or_compute(key, lambda: (self.rows(points, first, first + PROPOSED), {}))
+            rows = stored.load_or_compute(key, lambda: (self.rows(points, first, first + PROPOSED), {}))
             return rows.replace_schema_metadata(None)
 
         result = search(self.chunk.spec, self.registry, rows_of)
@@ -242,7 +276,7 @@ class _Evaluation:
             return self.cache[symbol]
         bars = read_candles(self.catalog, candles.slice_of(spec))
         warm = read_warm_bars(self.catalog, spec, symbol, bars, candles.warm_up)
-        if spec.search == "optuna" and sum(item.rows for item in self.chunk.candles) <= MAX_CACHED_BARS:
+        if self.keeps_bars and sum(item.rows for item in self.chunk.candles) <= MAX_CACHED_BARS:
             self.cache[symbol] = warm
         return warm
 

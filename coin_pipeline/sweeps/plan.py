@@ -113,6 +113,11 @@ class SweepChunk(BaseModel):
         digest = digest_of([FORMAT, columns, fields, points, candles, self.code, self.versions])
         return f"sweeps/chunks/{digest}.parquet"
 
+    def part(self, first: int, stop: int) -> "SweepChunk":
+        """Return the chunk of some of its points: numbers `first` to `stop - 1`."""
+        fields = {name: getattr(self, name) for name in SweepChunk.model_fields}  # without the cached key
+        return SweepChunk.model_construct(**{**fields, "first": first, "stop": stop})
+
     def points(self) -> PointColumns:
         """Return its points, without those that duplicate an earlier one."""
         return self.spec.points().columns(self.first, self.stop)

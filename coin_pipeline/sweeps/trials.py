@@ -145,10 +145,7 @@ def read_metadata(table: pa.Table) -> Json:
 def read_trials(store: ObjectStore, key: str) -> pa.Table | None:
     """Return stored trials, or None if they are absent or damaged; damaged ones are deleted, and this is logged."""
     try:
-        table = pq.read_table(pa.BufferReader(store.get(key)))
-        if read_metadata(table)["sha256"] == trials_digest(table):
-            return table
-        reason = "its trials differ from those that were stored"
+        return decode_trials(store.get(key))
     except ObjectNotFound:
         return None
     except (ObjectCorrupt, pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
@@ -156,6 +153,18 @@ def read_trials(store: ObjectStore, key: str) -> pa.Table | None:
     _LOGGER.warning("stored chunk %s is damaged and will be computed again: %s", key, reason)
     store.delete(key)
     return None
+
+
+def decode_trials(data: bytes) -> pa.Table:
+    """Return the trials of a Parquet file that `evaluate` stored.
+
+    Raises:
+        ValueError, KeyError, TypeError, OSError, pyarrow.ArrowException: They are damaged.
+    """
+    table = pq.read_table(pa.BufferReader(data))
+    if read_metadata(table)["sha256"] != trials_digest(table):
+        raise ValueError("its trials differ from those that were stored")
+    return table
 
 
 def _figures(spec: SweepSpec, bars: int, trials: Trials) -> dict[str, Column]:

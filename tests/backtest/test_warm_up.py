@@ -10,6 +10,7 @@ import pytest
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.earlier_candles import EarlierCandles
+from coin_pipeline.backtest.memory_candles import MemoryCandles
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.backtest.warm_up import MAX_DOUBLED, MIN_DOUBLED, choose_warm_up
@@ -20,7 +21,6 @@ from coin_pipeline.cli.views.backtest import summary_lines
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.errors import StrategyFailed
-from coin_pipeline.notebook.candles import FrameCandles
 from coin_pipeline.strategies import Strategy, StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from tests.recursive_strategy import AboveEma, Span
@@ -358,7 +358,7 @@ def choose(price: np.ndarray, before: int, strategy: Strategy[Any], params: Stra
     first = np.datetime64("2020-01-01T00:00", "ns").astype(np.int64) - 9 * hour
     bars = Bars(first + hour * np.arange(len(price)), price, price, price, price, np.ones(len(price)))
     day = date(2020, 1, 1).toordinal() + before // 24
-    source, start = FrameCandles({"AAA_KRW": bars}), before // 24 * 24
+    source, start = MemoryCandles({"AAA_KRW": bars}), before // 24 * 24
     spec = spec_of("every_seventh", timeframe="1h", start_date=date.fromordinal(day).isoformat(), end_date="2030-12-31")
 
     def decide(known: Bars) -> Sequence[Signals]:

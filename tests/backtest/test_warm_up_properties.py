@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.earlier_candles import EarlierCandles
+from coin_pipeline.backtest.memory_candles import MemoryCandles
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import day_range, parse_timeframe
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.notebook.candles import FrameCandles
 from coin_pipeline.strategies.registry import load_registry
 
 REGISTRY = load_registry()
@@ -49,7 +49,7 @@ def test_the_last_candles_before_the_range_are_read(
 ) -> None:
     """Whatever is missing and in whichever order numbers are requested."""
     bars, start = held(seed, timeframe, 300, kept), FIRST + timedelta(days)
-    earlier = EarlierCandles(FrameCandles({"AAA_KRW": bars}), spec_of(timeframe, start), "AAA_KRW")
+    earlier = EarlierCandles(MemoryCandles({"AAA_KRW": bars}), spec_of(timeframe, start), "AAA_KRW")
     before = bars.time[bars.time < day_range(start, start)[0]]
     for count in counts:
         assert earlier.last(count).time.tolist() == before[max(0, len(before) - count) :].tolist()
@@ -69,7 +69,7 @@ def test_decisions_are_those_of_a_longer_run(
 ) -> None:
     """Built-in strategies decide as in a run that begins with the first candle, if enough candles are stored."""
     bars = held(seed, timeframe, 400, kept)
-    source, start = FrameCandles({"AAA_KRW": bars}), datetime.fromtimestamp(int(bars.time[row]) / 1e9, UTC).date()
+    source, start = MemoryCandles({"AAA_KRW": bars}), datetime.fromtimestamp(int(bars.time[row]) / 1e9, UTC).date()
     zone = strategy == "volume_zone_breakout"
     params = {"volume_window": window} if zone else {"vol_ma_window": window, "body_pct": 0.001}
     warm, whole = (

@@ -19,7 +19,7 @@ from coin_pipeline.defs.sweeps.config import SWEEP_EXAMPLE, sweep_config_of
 from coin_pipeline.defs.sweeps.progress import POINTS_EVALUATED, POINTS_PLANNED, SweepProgress
 from coin_pipeline.orchestration._dagster_internals import EngineEventData
 from coin_pipeline.orchestration.executors import in_process_or_multiprocess
-from coin_pipeline.orchestration.failures import PROCESS_DIED, failure_from_events
+from coin_pipeline.orchestration.failures import MAX_RETRIES, PROCESS_DIED, failure_from_events
 from coin_pipeline.results import index_entry
 from coin_pipeline.results.index import Filters, ResultIndex
 from coin_pipeline.results.store import stored_document
@@ -30,6 +30,8 @@ from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.trials import trials_digest
 from tests.candle_data import drop_rows
 from tests.defs.conftest import answer
+from tests.platforms import free_ports
+from tests.ray_cluster import NO_RAY, ray_cluster
 
 CONFIG: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -314,3 +316,39 @@ def test_trials_beyond_the_limits_are_refused_before_they_are_computed(
     assert kind == "ResultTooLarge"
     assert message.startswith("3,180 points x 2 symbols = 6,360 trials need at least 1 MiB of disk space, and the")
     assert {event.step_key for event in done.all_events if event.event_type_value == "STEP_START"} == {"plan_sweep"}
+
+
+def test_ray_evaluates_all_points_in_one_step(
+    finished: Any,  # noqa: ANN401 -- Dagster's result
+    instance: dg.DagsterInstance,
+    data_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The trials and the reported numbers of points are those of the local engine."""
+    pytest.importorskip("ray", reason=NO_RAY)
+    with ray_cluster() as cluster:
+        cluster.start_head(2)
+        monkeypatch.setenv("COIN_SWEEP_ENGINE", "ray")
+        monkeypatch.setenv("COIN_RAY_ADDRESS", cluster.address)
+        done = run(instance)
+    assert done.success, failure_from_events(done.all_events)
+    assert document_of(data_root, done.run_id)["trials"] == document_of(data_root, finished.run_id)["trials"]
+    chunk = output_metadata(done, "evaluate_chunk[chunk_0001]")
+    assert (chunk[POINTS_EVALUATED], chunk["stored"]) == (POINT_COUNT, False)
+
+
+@pytest.mark.long
+def test_a_missing_cluster_is_looked_for_again(
+    instance: dg.DagsterInstance, candles: CandleCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step is retried, as for any service that is down, and the run then fails with the sentence."""
+    assert candles
+    pytest.importorskip("ray", reason=NO_RAY)
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    monkeypatch.setenv("COIN_SWEEP_ENGINE", "ray")
+    monkeypatch.setenv("COIN_RAY_ADDRESS", address)
+    events = run(instance).all_events
+    message, kind = failure_from_events(events)
+    assert kind == "ClusterUnavailable"
+    assert message.startswith(f"the Ray cluster at {address} is not available")
+    assert [event.event_type_value for event in events].count("STEP_UP_FOR_RETRY") == MAX_RETRIES

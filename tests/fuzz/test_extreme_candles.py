@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, note
 
+from coin_pipeline.backtest.memory_candles import MemoryCandles
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import run_backtest
 from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import CoinError, SweepDisagrees
-from coin_pipeline.notebook.candles import FrameCandles
 from coin_pipeline.report.chart import ChartInputs
 from coin_pipeline.report.stored import render_report
 from coin_pipeline.report.sweep_page import render_sweep_report
@@ -38,13 +38,13 @@ def test_backtest(case: tuple[dict[str, Any], dict[str, Bars]]) -> None:
     note(f"{fields} {candles}")
     try:
         spec = resolve(parse_request(fields), REGISTRY)
-        result = run_backtest(spec, FrameCandles(candles), REGISTRY)
+        result = run_backtest(spec, MemoryCandles(candles), REGISTRY)
     except CoinError:
         return
     to_bytes(result.document)
     for name in ("equity", "drawdown", "buy_and_hold"):
         assert np.isfinite(result.tables["equity"][name].to_numpy()).all(), name
-    render_report(result.document, result.tables, ChartInputs(FrameCandles(candles)))
+    render_report(result.document, result.tables, ChartInputs(MemoryCandles(candles)))
 
 
 @FUZZ
@@ -53,7 +53,7 @@ def test_sweep(tmp_path_factory: pytest.TempPathFactory, case: tuple[dict[str, A
     """The document and the trials of a sweep are finite, and its report renders."""
     fields, candles = case
     note(f"{fields} {candles}")
-    source, store = FrameCandles(candles), LocalStore(tmp_path_factory.mktemp("sweep"))
+    source, store = MemoryCandles(candles), LocalStore(tmp_path_factory.mktemp("sweep"))
     try:
         spec = resolve_sweep(parse_sweep(fields), REGISTRY)
         chunks = split_into_chunks(source, REGISTRY, spec).chunks

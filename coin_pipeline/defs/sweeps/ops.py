@@ -1,6 +1,7 @@
 """The ops of a sweep; each unpacks its config, calls one function, and attaches metadata."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,10 +27,12 @@ from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps import evaluate, plan, result
+from coin_pipeline.sweeps.cluster.client import evaluate_on_cluster
 from coin_pipeline.sweeps.limits import require_trial_room
 from coin_pipeline.sweeps.plan import SweepChunk
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import sweep_files
+from coin_pipeline.sweeps.spec import SweepSpec
 from coin_pipeline.sweeps.trials import read_trials
 
 
@@ -48,7 +51,8 @@ def plan_sweep(
         spec, limits = resolve_sweep(config.request(), strategies), RunLimits.of(memory_limit_mib(), store)
         require_trial_room(spec, limits)
         require_room(spec, require_candles(candles, spec), limits)
-        planned = plan.split_into_chunks(candles, strategies, spec)
+        # Ray tasks need no step of their own: one step evaluates all points and divides them by itself.
+        planned = plan.split_into_chunks(candles, strategies, spec, sys.maxsize if _uses_ray(spec) else None)
         require_coverage(spec, {item.symbol: item.coverage for item in planned.chunks[0].candles})
     for chunk in planned.chunks:
         key = f"chunk_{chunk.number + 1:04}"
@@ -71,16 +75,16 @@ def evaluate_chunk(
     """Return the trials of a chunk, one row per point and symbol."""
     started = time.perf_counter()
     with translate_errors():
-        stored = not config.fresh and read_trials(store, chunk.key) is not None  # damaged trials are not reused
-        table = evaluate.evaluate(
-            candles,
-            strategies,
-            store,
-            chunk,
-            config.workers or _workers(context),
-            fresh=config.fresh,
-            progress=PointsReporter(context, len(chunk.spec.symbols)).add_rows,
-        )
+        progress = PointsReporter(context, len(chunk.spec.symbols)).add_rows
+        if _uses_ray(chunk.spec):
+            stored, address = False, load_settings().coin_ray_address
+            table = evaluate_on_cluster(
+                candles, strategies, store, chunk, address, fresh=config.fresh, progress=progress
+            )
+        else:
+            stored = not config.fresh and read_trials(store, chunk.key) is not None  # damaged trials are not reused
+            workers = config.workers or _workers(context)
+            table = evaluate.evaluate(candles, strategies, store, chunk, workers, fresh=config.fresh, progress=progress)
     seconds = None if stored else time.perf_counter() - started
     context.add_output_metadata(metadata.trials_metadata(chunk.spec, table, seconds))
     return table
@@ -104,6 +108,11 @@ def finish_sweep(
     best, zone = finished.best_equity, finished.spec.timezone
     figure = b"" if best is None else equity_figure(best, "Equity and drawdown", zone=zone).encode()
     return sweep_files(replace(finished, report=report, equity_figure=figure))
+
+
+def _uses_ray(spec: SweepSpec) -> bool:
+    """Return whether Ray evaluates a sweep; optuna proposes too few points at a time to gain from it."""
+    return load_settings().coin_sweep_engine == "ray" and spec.search != "optuna"
 
 
 def _workers(context: dg.OpExecutionContext) -> int:

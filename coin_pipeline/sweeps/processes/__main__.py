@@ -10,13 +10,11 @@ import pickle
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signal_rows import SignalRows
-from coin_pipeline.errors import CoinError
 from coin_pipeline.parent_death import end_with_parent
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.isolation import unchanged_bars
@@ -28,6 +26,7 @@ from coin_pipeline.sweeps.processes.protocol import (
     Answer,
     Request,
     StrategySource,
+    describe_error,
     map_bars,
     receive,
     send,
@@ -90,7 +89,7 @@ def _run(strategy: Strategy[Any], tokens: int, request: int, bars: int, output: 
                 send(output, _answer(strategy, wanted, candles, *TOKEN.unpack(token)))
         send(output, None)
     except BaseException as error:  # noqa: BLE001 -- this process ends
-        send(output, Answer(-1, error=_describe(error)))
+        send(output, Answer(-1, error=describe_error(error)))
 
 
 def _answer(strategy: Strategy[Any], request: Request, bars: Bars, first: int) -> Answer:
@@ -102,12 +101,7 @@ def _answer(strategy: Strategy[Any], request: Request, bars: Bars, first: int) -
         )
         return Answer(first, SignalRows.of(signals))
     except Exception as error:  # noqa: BLE001 -- the process that asks raises it
-        return Answer(first, error=_describe(error))
-
-
-def _describe(error: BaseException) -> tuple[str, str]:
-    known = isinstance(error, CoinError | MemoryError)
-    return type(error).__name__, str(error) if known else traceback.format_exc()
+        return Answer(first, error=describe_error(error))
 
 
 if __name__ == "__main__":

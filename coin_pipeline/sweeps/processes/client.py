@@ -16,7 +16,7 @@ from typing import Any
 
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signal_rows import SignalRows
-from coin_pipeline.errors import CoinError, StrategyFailed, error_class
+from coin_pipeline.errors import StrategyFailed
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -26,6 +26,7 @@ from coin_pipeline.sweeps.processes.protocol import (
     Answer,
     Request,
     StrategySource,
+    rebuild_error,
     receive,
     send,
     write,
@@ -209,7 +210,8 @@ def _answers(
                     os.read(tokens, _PIPE_BYTES)  # batches that no process has begun are not needed
     if errors:
         # The first point at fault, whichever process was faster: a process begins batches in their order.
-        raise _error(min(errors, key=lambda answer: answer.first))
+        error = min(errors, key=lambda answer: answer.first).error
+        raise rebuild_error(*(error or ("", "")))
 
 
 def _receive(strategy: Strategy[Any], request: Request, output: int) -> Answer | None:
@@ -222,15 +224,3 @@ def _receive(strategy: Strategy[Any], request: Request, output: int) -> Answer |
         )
         raise StrategyFailed(strategy.name, request.symbol, reason) from None
     return answer
-
-
-def _error(answer: Answer) -> BaseException:
-    name, message = answer.error or ("", "")
-    if name == "MemoryError":
-        return MemoryError(message)
-    kind = error_class(name)
-    if kind is CoinError:
-        return RuntimeError(message)
-    error = kind.__new__(kind)
-    Exception.__init__(error, message)  # the arguments of its own constructor are not known here
-    return error

@@ -3,6 +3,7 @@
 import os
 import pickle
 import struct
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from coin_pipeline.engine.bars import Bars
+from coin_pipeline.engine.bars import Bars, Ints
 from coin_pipeline.engine.signal_rows import SignalRows
+from coin_pipeline.errors import CoinError, error_class
 
 MAX_PROCESSES = 200
 """Processes for one request; Linux passes at most 253 descriptors at a time."""
@@ -90,6 +92,24 @@ def write(descriptor: int, data: bytes) -> None:
         remaining = remaining[os.write(descriptor, remaining) :]
 
 
+def describe_error(error: BaseException) -> tuple[str, str]:
+    """Return the name of an error's class and its message, from which `rebuild_error` makes it again elsewhere."""
+    known = isinstance(error, CoinError | MemoryError)
+    return type(error).__name__, str(error) if known else "".join(traceback.format_exception(error))
+
+
+def rebuild_error(name: str, message: str) -> BaseException:
+    """Return the error that `describe_error` described; one outside the family becomes a RuntimeError."""
+    if name == "MemoryError":
+        return MemoryError(message)
+    kind = error_class(name)
+    if kind is CoinError:
+        return RuntimeError(message)
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)  # the arguments of its own constructor are not known here
+    return error
+
+
 def write_bars(descriptor: int, bars: Bars) -> None:
     """Write candles into a file."""
     for field in fields(Bars):
@@ -99,8 +119,18 @@ def write_bars(descriptor: int, bars: Bars) -> None:
 def map_bars(descriptor: int) -> Bars:
     """Return the candles of a file. Processes share its memory; one that changes a candle gets a copy of the page."""
     with os.fdopen(descriptor, "rb") as file:
-        words = np.asarray(np.memmap(file, np.int64, mode="c")).reshape(len(fields(Bars)), -1)
-    return Bars(words[0], *(row.view(np.float64) for row in words[1:]))
+        return unpack_bars(np.asarray(np.memmap(file, np.int64, mode="c")))
+
+
+def pack_bars(bars: Bars) -> Ints:
+    """Return the bits of candles, column by column, as one array that `unpack_bars` reads without copying."""
+    return np.concatenate([getattr(bars, field.name).view(np.int64) for field in fields(Bars)])
+
+
+def unpack_bars(words: Ints) -> Bars:
+    """Return candles as views of their bits."""
+    columns = words.reshape(len(fields(Bars)), -1)
+    return Bars(columns[0], *(column.view(np.float64) for column in columns[1:]))
 
 
 def _read(descriptor: int, length: int) -> bytes:

@@ -1,0 +1,255 @@
+"""Evaluation of a sweep on a Ray cluster, as the process of the run sees it."""
+
+import importlib.util
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from coin_pipeline.backtest.candle_source import CandleSource
+from coin_pipeline.backtest.code_digest import strategy_files
+from coin_pipeline.backtest.earlier_candles import EarlierCandles
+from coin_pipeline.backtest.runner import read_candles
+from coin_pipeline.engine.bars import Bars
+from coin_pipeline.errors import ClusterMismatch, ClusterUnavailable, InvalidSettings, Problem
+from coin_pipeline.liveness import report_progress
+from coin_pipeline.settings import inherited_environment
+from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.strategies.base import Strategy
+from coin_pipeline.strategies.registry import StrategyRegistry
+from coin_pipeline.sweeps.cluster.messages import Outcome, Part, SweepJob
+from coin_pipeline.sweeps.evaluate import require_same_code
+from coin_pipeline.sweeps.plan import (
+    MAX_CHUNK_POINTS,
+    VECTORIZED_FACTOR,
+    CandleDigest,
+    SweepChunk,
+    is_vectorized,
+    sweep_fingerprint,
+)
+from coin_pipeline.sweeps.processes.protocol import pack_bars, rebuild_error, receive, send
+from coin_pipeline.sweeps.trials import decode_trials, read_metadata, read_trials, with_metadata
+
+_PROGRAM = "coin_pipeline.sweeps.cluster"
+PART_BARS = 1 << 28
+"""Bars times points of a part for a strategy that computes many points at once: about half a second of one core."""
+LOST_S = 10
+"""Seconds without its head after which a cluster counts as lost."""
+
+
+def evaluate_on_cluster(
+    catalog: CandleSource,
+    registry: StrategyRegistry,
+    store: ObjectStore,
+    chunk: SweepChunk,
+    address: str,
+    *,
+    fresh: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+    part_bars: int = PART_BARS,
+) -> pa.Table:
+    """Return the trials of a chunk of a grid or random search, as `evaluate` does, evaluated on a Ray cluster.
+
+    The chunk is divided into parts, each of which is stored as a chunk of its own. The parts depend only on the sweep,
+    so that one that was interrupted resumes.
+
+    Args:
+        catalog: The stored candles.
+        registry: The strategies.
+        store: Storage of the trials.
+        chunk: The chunk.
+        address: HOST:PORT of the cluster's head, of which this machine must be a node; auto for this machine's cluster.
+        fresh: Ignore stored trials.
+        progress: Called repeatedly with the number of new rows; an exception that it raises ends the evaluation.
+        part_bars: Bars times points of a part for a strategy that computes many points at once.
+
+    Raises:
+        InvalidSettings: The package ray is not installed.
+        ClusterUnavailable: The cluster cannot be reached, or was lost.
+        ClusterMismatch: A machine of the cluster has other code or packages.
+        ChunkLost: A part was lost repeatedly, with the worker that evaluated it.
+        CandlesChanged, CodeChanged, StrategyFailed, LookAhead: As for `evaluate`.
+    """
+    if importlib.util.find_spec("ray") is None:
+        reason = "ray needs a package that is not installed: pip install 'coin-pipeline[ray]', or set it to local"
+        raise InvalidSettings([Problem("COIN_SWEEP_ENGINE", reason)])
+    require_same_code(registry, chunk)
+    strategy = registry.get(chunk.spec.strategy)
+    tables: dict[Part, pa.Table] = {}
+    missing = []
+    for part in split_into_parts(chunk, vectorized=is_vectorized(strategy), part_bars=part_bars):
+        table = _stored(store, chunk, part, fresh=fresh)
+        if table is None:
+            missing.append(part)
+        else:
+            tables[part] = table
+            progress(len(table))
+    if missing:
+        with _start_driver(address) as driver:
+            _send_inputs(driver, catalog, strategy, chunk)
+            for outcome in _evaluate_all(driver, missing):
+                data = outcome.trials or b""
+                tables[outcome.part] = table = decode_trials(data)
+                store.put(_key(chunk, outcome.part), data)
+                progress(len(table))
+    return _combine(chunk, [tables[part] for part in sorted(tables, key=lambda part: part.first)])
+
+
+def split_into_parts(chunk: SweepChunk, *, vectorized: bool, part_bars: int = PART_BARS) -> Iterator[Part]:
+    """Yield the parts of a chunk, each about half a second of one core, as estimated from its number of bars.
+
+    Args:
+        chunk: The chunk.
+        vectorized: Whether the strategy computes many points at once, which is `VECTORIZED_FACTOR` times as fast.
+        part_bars: Bars times points of a part if it does.
+    """
+    slower, most = (1, VECTORIZED_FACTOR) if vectorized else (VECTORIZED_FACTOR, 1)
+    bars = sum(candles.rows for candles in chunk.candles)
+    size = max(1, min(part_bars // slower // bars, most * MAX_CHUNK_POINTS))
+    for first in range(chunk.first, chunk.stop, size):
+        yield Part(first, min(first + size, chunk.stop))
+
+
+def _key(chunk: SweepChunk, part: Part) -> str:
+    return chunk.part(part.first, part.stop).key
+
+
+def _stored(store: ObjectStore, chunk: SweepChunk, part: Part, *, fresh: bool) -> pa.Table | None:
+    key = _key(chunk, part)
+    if fresh:
+        store.delete(key)
+    return read_trials(store, key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """The process that uses Ray.
+
+    Attributes:
+        address: Address of the cluster.
+        line: Descriptor of the line to the process.
+    """
+
+    address: str
+    line: int
+
+    def send(self, message: object) -> None:
+        """Send a message; raises ClusterUnavailable if the process has ended."""
+        with self._report_end():
+            send(self.line, message)
+
+    def receive(self) -> Any:  # noqa: ANN401 -- whatever was sent
+        """Receive a message; raises ClusterUnavailable if the process has ended."""
+        with self._report_end():
+            message = receive(self.line)
+        report_progress()
+        return message
+
+    @contextmanager
+    def _report_end(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError):
+            raise ClusterUnavailable(self.address, "its head, or Ray on this machine, has ended") from None
+
+
+@contextmanager
+def _start_driver(address: str) -> Iterator[_Driver]:
+    """Start the process that uses Ray, connected to the cluster; it ends with the block, and its tasks with it.
+
+    Raises:
+        ClusterUnavailable: The cluster cannot be reached.
+        ClusterMismatch: Its versions of Ray or Python differ.
+    """
+    own, other = socket.socketpair()
+    with own, other:
+        process = subprocess.Popen(  # noqa: S603 -- this interpreter, and a module of this package
+            [sys.executable, "-P", "-m", _PROGRAM, str(other.fileno())],
+            pass_fds=[other.fileno()],
+            cwd="/",  # Ray has workers import modules from the folder of their driver
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=inherited_environment({"RAY_gcs_rpc_server_reconnect_timeout_s": str(LOST_S)}),
+            start_new_session=True,  # a Ctrl-C is for the process that started it
+        )
+        other.close()
+        driver = _Driver(address, own.fileno())
+        try:
+            driver.send(address)
+            if failure := driver.receive():
+                raise rebuild_error(*failure)
+            yield driver
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _send_inputs(driver: _Driver, catalog: CandleSource, strategy: Strategy[Any], chunk: SweepChunk) -> None:
+    """Send the candles, one symbol at a time, and the job."""
+    for candles in chunk.candles:
+        driver.send((candles.symbol, pack_bars(_candles_of(catalog, chunk, candles))))
+        report_progress()
+    modules = sweep_fingerprint(chunk.spec, {}, strategy)["modules"]
+    driver.send(SweepJob(chunk.model_dump_json(), modules, _files_of(strategy)))
+
+
+def _candles_of(catalog: CandleSource, chunk: SweepChunk, candles: CandleDigest) -> Bars:
+    """Return the candles of a symbol with all that its warm-up was chosen from."""
+    spec = chunk.evaluated
+    bars = read_candles(catalog, candles.slice_of(spec))
+    if candles.warm_up is None:
+        return bars
+    return EarlierCandles(catalog, spec, candles.symbol).before(bars, candles.warm_up.requested).bars
+
+
+def _files_of(strategy: Strategy[Any]) -> dict[str, bytes]:
+    """Return the content of a strategy's files by relative path.
+
+    Raises:
+        ClusterMismatch: One is outside the folder of the strategy.
+    """
+    files = strategy_files(strategy)
+    for file in files:
+        if not file.is_relative_to(files[0].parent):
+            raise ClusterMismatch(f"{strategy.name!r} uses {file}; move it into the folder of {files[0].name}")
+    return {file.relative_to(files[0].parent).as_posix(): file.read_bytes() for file in files}
+
+
+def _evaluate_all(driver: _Driver, parts: list[Part]) -> Iterator[Outcome]:
+    """Yield the outcomes of parts as they end; the cluster has only as many parts as it reports capacity for.
+
+    Raises:
+        CoinError: The error of the first part at fault, whichever worker was faster.
+    """
+    capacity: int = driver.receive()
+    remaining, running = iter(parts), set[Part]()
+    failed: Outcome | None = None
+    while True:
+        while failed is None and len(running) < capacity and (part := next(remaining, None)):
+            driver.send(part)
+            running.add(part)
+        if not running or (failed and failed.part.first < min(part.first for part in running)):
+            break
+        outcome: Outcome = driver.receive()
+        running.remove(outcome.part)
+        capacity = outcome.capacity
+        if outcome.error is None:
+            yield outcome
+        elif failed is None or outcome.part.first < failed.part.first:
+            failed = outcome
+    if failed and failed.error:
+        raise rebuild_error(*failed.error)
+
+
+def _combine(chunk: SweepChunk, tables: list[pa.Table]) -> pa.Table:
+    """Return the trials of all parts, with the metadata of the chunk."""
+    counts = [read_metadata(table) for table in tables]
+    metadata = {name: sum(count[name] for count in counts) for name in ("skipped", "duplicates")}
+    table = pa.concat_tables([table.replace_schema_metadata(None) for table in tables])
+    return with_metadata(table, {**metadata, "chunk": chunk.model_dump(mode="json")})

@@ -1,0 +1,369 @@
+"""Sweeps on a Ray cluster of this machine: trials and errors are those of one without, and lost parts are repeated."""
+
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import coin_pipeline
+from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.errors import ChunkLost, ClusterMismatch, ClusterUnavailable, StrategyFailed
+from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
+from coin_pipeline.sweeps.cluster.client import evaluate_on_cluster, split_into_parts
+from coin_pipeline.sweeps.evaluate import evaluate
+from coin_pipeline.sweeps.plan import SweepChunk, split_into_chunks
+from coin_pipeline.sweeps.trials import read_metadata, trials_digest
+from tests.platforms import free_ports, wait_until
+from tests.ray_cluster import NO_RAY, RayCluster, ray_cluster
+from tests.sweeps.parts import spec_of
+
+pytest.importorskip("ray", reason=NO_RAY)
+SMALL = 731 * 5 * 25
+"""Bars times points of parts of five points, for a strategy in Python."""
+BUILT_IN_SPACE = {"volume_window": "5:30:1", "top_percentile": "0.1,0.2"}
+SOURCE = """
+import os
+import time
+from pathlib import Path
+
+from rules import is_rising
+from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
+
+class Params(StrategyParams):
+    every: int = Field(2, ge=1)
+    fail_from: int = 1000
+    die_at: int = 0
+    die_once: bool = False
+    seconds: float = 0.0
+    notes: str = ""
+
+class Mine(Strategy[Params]):
+    '''Buy rising bars; note each call.'''
+    name = "mine"
+    Params = Params
+
+    def signals(self, bars: Bars, params: Params) -> Signals:
+        if params.notes and len(bars) > 700:
+            with (Path(params.notes) / str(os.getpid())).open("a") as file:
+                file.write(f"{params.every}\\n")
+        if params.every >= params.fail_from:
+            raise ValueError(f"cannot hold {params.every}")
+        if params.every == params.die_at:
+            marker = Path(params.notes) / "died"
+            if not (params.die_once and marker.exists()):
+                marker.touch()
+                os.kill(os.getpid(), 9)
+        time.sleep(params.seconds)
+        return Signals(is_rising(bars), hold=params.every)
+"""
+RULES = """
+def is_rising(bars):
+    return bars.close > bars.open
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    """Yield a cluster of one node with two processors."""
+    with ray_cluster() as cluster:
+        cluster.start_head(2)
+        yield cluster
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[RayCluster]:
+    """Yield a cluster without nodes, for a test that damages it."""
+    with ray_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> StrategyRegistry:
+    """Return a registry with a strategy of a file that imports another file."""
+    folder = tmp_path_factory.mktemp("strategies")
+    (folder / "mine.py").write_text(SOURCE)
+    (folder / "rules.py").write_text(RULES)
+    return load_registry([folder / "mine.py"])
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """Return the folder in which the strategy notes its calls, a file per process."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    return folder
+
+
+def chunk_of(candles: CandleCatalog, known: StrategyRegistry, space: dict[str, Any], **fields: object) -> SweepChunk:
+    """Return the only chunk of a sweep."""
+    (chunk,) = split_into_chunks(candles, known, spec_of(known, space, **fields), 10_000).chunks
+    return chunk
+
+
+def own_chunk(candles: CandleCatalog, mine: StrategyRegistry, notes: Path, **params: object) -> SweepChunk:
+    """Return a chunk of 40 points of the strategy of a file."""
+    fields = {"strategy": "mine", "warm_up": "none", "params": {"notes": str(notes), **params}}
+    return chunk_of(candles, mine, {"every": "1:40:1"}, **fields)
+
+
+def decisions(notes: Path) -> Counter[int]:
+    """Return how often each point was decided, without the first one, whose look-ahead check decides it repeatedly."""
+    noted = (int(line) for file in notes.iterdir() if file.name != "died" for line in file.read_text().split())
+    return Counter(every for every in noted if every > 1)
+
+
+def deciding_pids(notes: Path) -> list[int]:
+    """Return the processes that have decided points and still run."""
+    return [int(file.name) for file in notes.iterdir() if file.name != "died" and _is_running(int(file.name))]
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("search", ["grid", pytest.param("random", marks=pytest.mark.long)])
+def test_trials_are_those_of_this_machine(
+    candles: CandleCatalog, tmp_path: Path, cluster: RayCluster, search: str
+) -> None:
+    """Parts of two symbols with a warm-up, for a built-in strategy; table, counts and stored chunks are the same."""
+    known = load_registry()
+    fields = {"strategy": "volume_zone_breakout", "symbols": ["AAA_KRW", "BBB_KRW"], "search": search}
+    trials = {"trials": 45} if search == "random" else {}
+    chunk = chunk_of(candles, known, BUILT_IN_SPACE, **fields, **trials)
+    here = evaluate(candles, known, LocalStore(tmp_path / "here"), chunk)
+    store, rows = LocalStore(tmp_path / "there"), list[int]()
+    there = evaluate_on_cluster(
+        candles, known, store, chunk, cluster.address, part_bars=1462 * 10, progress=rows.append
+    )
+    assert trials_digest(there) == trials_digest(here)
+    assert {**read_metadata(here), "sha256": None} == {**read_metadata(there), "sha256": None}
+    assert sum(rows) == len(here)
+    assert (
+        len(rows)
+        == len([*store.keys("sweeps/chunks")])
+        == len([*split_into_parts(chunk, vectorized=True, part_bars=1462 * 10)])
+        > 4
+    )
+
+
+def test_a_strategy_travels_with_the_files_that_it_imports(
+    candles: CandleCatalog, tmp_path: Path, cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """Workers do not read its folder; each point is decided once there, apart from look-ahead checks."""
+    chunk = own_chunk(candles, mine, notes)
+    here = evaluate(candles, mine, LocalStore(tmp_path / "here"), chunk)
+    own = notes / str(os.getpid())
+    own.unlink()
+    there = evaluate_on_cluster(candles, mine, LocalStore(tmp_path / "there"), chunk, cluster.address, part_bars=SMALL)
+    assert trials_digest(there) == trials_digest(here)
+    assert decisions(notes) == Counter(range(2, 41))
+    assert not own.exists()
+
+
+def test_stored_parts_need_no_cluster(
+    candles: CandleCatalog, tmp_path: Path, cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """A sweep that was evaluated is read from the store."""
+    chunk, store = own_chunk(candles, mine, notes), LocalStore(tmp_path / "store")
+    first = evaluate_on_cluster(candles, mine, store, chunk, cluster.address, part_bars=SMALL)
+    again = evaluate_on_cluster(candles, mine, store, chunk, "127.0.0.1:1", part_bars=SMALL)
+    assert again.equals(first)
+
+
+def test_the_first_failing_point_is_named(
+    candles: CandleCatalog, tmp_path: Path, cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """The message is that of an evaluation on this machine, whichever worker fails first."""
+    chunk = own_chunk(candles, mine, notes, fail_from=7)
+    with pytest.raises(StrategyFailed) as here:
+        evaluate(candles, mine, LocalStore(tmp_path / "here"), chunk)
+    with pytest.raises(StrategyFailed) as there:
+        evaluate_on_cluster(candles, mine, LocalStore(tmp_path), chunk, cluster.address, part_bars=SMALL)
+    assert str(there.value) == str(here.value)
+    assert "with every=7: line" in str(there.value)
+
+
+def test_a_killed_worker_is_replaced(
+    candles: CandleCatalog, tmp_path: Path, cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """The trials are complete, and no point was decided more than once again."""
+    chunk = own_chunk(candles, mine, notes, die_at=23, die_once=True)
+    table = evaluate_on_cluster(candles, mine, LocalStore(tmp_path / "store"), chunk, cluster.address, part_bars=SMALL)
+    assert table["point"].to_pylist() == [*range(40)]
+    assert decisions(notes)[23] == max(decisions(notes).values()) == 2
+
+
+@pytest.mark.long
+def test_a_part_that_kills_its_workers_ends_the_sweep(
+    candles: CandleCatalog, tmp_path: Path, cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """After three losses the sentence names its points; other parts are kept, and the cluster keeps working."""
+    chunk, store = own_chunk(candles, mine, notes, die_at=33), LocalStore(tmp_path / "store")
+    with pytest.raises(ChunkLost, match=r"points 30 to 34 of the sweep were lost 3 times"):
+        evaluate_on_cluster(candles, mine, store, chunk, cluster.address, part_bars=SMALL)
+    assert decisions(notes)[33] == 3
+    assert len([*store.keys("sweeps/chunks")]) >= 6
+    healthy = own_chunk(candles, mine, notes)
+    assert len(evaluate_on_cluster(candles, mine, store, healthy, cluster.address, part_bars=SMALL)) == 40
+
+
+def test_a_cancelled_sweep_leaves_no_worker(
+    candles: CandleCatalog, tmp_path: Path, cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """Workers that are deciding end with the sweep."""
+
+    class Cancelled(BaseException):
+        """Stands for a signal."""
+
+    def cancel(_: int) -> None:
+        raise Cancelled
+
+    chunk = own_chunk(candles, mine, notes, seconds=0.3)
+    with pytest.raises(Cancelled):
+        evaluate_on_cluster(
+            candles, mine, LocalStore(tmp_path), chunk, cluster.address, part_bars=SMALL, progress=cancel
+        )
+    wait_until(lambda: not deciding_pids(notes))
+    assert decisions(notes)
+
+
+@pytest.mark.long
+def test_workers_end_with_a_killed_run(
+    candles: CandleCatalog, tmp_path: Path, cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """Neither the process that uses Ray nor a worker outlives a process that cannot clean up."""
+    chunk = own_chunk(candles, mine, notes, seconds=0.3)
+    evaluating = os.fork()
+    if evaluating == 0:
+        store = LocalStore(tmp_path)
+        kill = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731 -- in a fork
+        evaluate_on_cluster(candles, mine, store, chunk, cluster.address, part_bars=SMALL, progress=kill)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(evaluating, 0)[1]) == -signal.SIGKILL
+    wait_until(lambda: not deciding_pids(notes))
+    assert decisions(notes)
+
+
+def test_no_cluster(candles: CandleCatalog, tmp_path: Path, mine: StrategyRegistry, notes: Path) -> None:
+    """The sentence names the address and both remedies."""
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    with pytest.raises(ClusterUnavailable) as caught:
+        evaluate_on_cluster(candles, mine, LocalStore(tmp_path), own_chunk(candles, mine, notes), address)
+    assert f"the Ray cluster at {address} is not available" in str(caught.value)
+    assert "COIN_SWEEP_ENGINE=local" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cpus", [1, 8])
+def test_trials_do_not_depend_on_workers(
+    candles: CandleCatalog, tmp_path: Path, own_cluster: RayCluster, cpus: int
+) -> None:
+    """One worker and eight workers compute the trials of this machine."""
+    known = load_registry()
+    chunk = chunk_of(candles, known, BUILT_IN_SPACE, strategy="volume_zone_breakout")
+    own_cluster.start_head(cpus)
+    there = evaluate_on_cluster(
+        candles, known, LocalStore(tmp_path / "there"), chunk, own_cluster.address, part_bars=731 * 3
+    )
+    assert trials_digest(there) == trials_digest(evaluate(candles, known, LocalStore(tmp_path / "here"), chunk))
+
+
+@pytest.mark.long
+def test_a_killed_node_is_replaced(
+    candles: CandleCatalog, tmp_path: Path, own_cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """Its parts are taken over; no point is decided more than once again."""
+    own_cluster.start_head(1)
+    node = own_cluster.join(2)
+
+    def kill(_: int) -> None:
+        if not {*deciding_pids(notes)}.isdisjoint(node.pids()):
+            node.kill()
+
+    chunk = own_chunk(candles, mine, notes, seconds=0.2)
+    table = evaluate_on_cluster(
+        candles, mine, LocalStore(tmp_path / "s"), chunk, own_cluster.address, part_bars=SMALL, progress=kill
+    )
+    assert table["point"].to_pylist() == [*range(40)]
+    assert not node.pids()
+    assert max(decisions(notes).values()) == 2
+
+
+@pytest.mark.long
+def test_a_sweep_resumes_after_its_head_was_killed(
+    candles: CandleCatalog, tmp_path: Path, own_cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """The sweep ends with one sentence; with a new head, only missing parts are evaluated."""
+    head = own_cluster.start_head(2)
+    progress, store = list[int](), LocalStore(tmp_path / "store")
+
+    def kill(rows: int) -> None:
+        progress.append(rows)
+        if len(progress) == 3:
+            head.kill()
+
+    chunk = own_chunk(candles, mine, notes, seconds=0.05)
+    with pytest.raises(ClusterUnavailable, match="has ended"):
+        evaluate_on_cluster(candles, mine, store, chunk, own_cluster.address, part_bars=SMALL, progress=kill)
+    kept = len([*store.keys("sweeps/chunks")])
+    assert 3 <= kept < 8
+    own_cluster.start_head(2)
+    before = decisions(notes)
+    table = evaluate_on_cluster(candles, mine, store, chunk, own_cluster.address, part_bars=SMALL)
+    assert table["point"].to_pylist() == [*range(40)]
+    missing = (8 - kept) * 5
+    assert missing - 1 <= sum((decisions(notes) - before).values()) <= missing  # the first point is not counted
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("without the package", r"a worker cannot load coin-pipeline \(No module named 'coin_pipeline"),
+        ("other code", r"has another code in coin_pipeline\.engine\.metrics than the machine of the run"),
+    ],
+)
+def test_a_node_with_other_code_is_refused(
+    candles: CandleCatalog,
+    tmp_path: Path,
+    own_cluster: RayCluster,
+    mine: StrategyRegistry,
+    notes: Path,
+    fault: str,
+    message: str,
+) -> None:
+    """The sentence names what is missing or differs."""
+    paths = tmp_path / "node"
+    paths.mkdir()
+    if fault == "without the package":
+        hide = "import sys\nsys.modules['coin_pipeline'] = None\n"
+        (paths / "sitecustomize.py").write_text(hide)
+    else:
+        shutil.copytree(Path(coin_pipeline.__file__).parent, paths / "coin_pipeline")
+        with (paths / "coin_pipeline" / "engine" / "metrics.py").open("a") as file:
+            file.write("EDITED = True\n")
+    own_cluster.start_head(1, {"PYTHONPATH": str(paths)})
+    with pytest.raises(ClusterMismatch, match=message):
+        evaluate_on_cluster(candles, mine, LocalStore(tmp_path), own_chunk(candles, mine, notes), own_cluster.address)
+
+
+@pytest.mark.long
+def test_a_cluster_with_another_version_of_ray_is_refused(
+    candles: CandleCatalog, tmp_path: Path, own_cluster: RayCluster, mine: StrategyRegistry, notes: Path
+) -> None:
+    """The sentence gives both versions."""
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node" / "sitecustomize.py").write_text("import ray\nray.__version__ = '1.0.0'\n")
+    own_cluster.start_head(1, {"PYTHONPATH": str(tmp_path / "node")})
+    with pytest.raises(ClusterMismatch, match=r"[Vv]ersion mismatch.*Ray: 1\.0\.0"):
+        evaluate_on_cluster(candles, mine, LocalStore(tmp_path), own_chunk(candles, mine, notes), own_cluster.address)
