@@ -103,5 +103,7 @@ def _step_failure(data: StepFailureData) -> tuple[str, str | None]:
     if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
         return INTERRUPTED, errors.RunInterrupted.__name__
     cause = error.cause or error  # of a request for a retry, once there are no more
-    is_own = errors.error_class(cause.cls_name) is not errors.CoinError
-    return cause.message.strip().splitlines()[-1], cause.cls_name if is_own else None
+    message = cause.message.strip().splitlines()[-1]
+    if errors.error_class(cause.cls_name) is errors.CoinError:
+        return message, None
+    return message.partition(": ")[2], cause.cls_name  # without the name of the class, as Python prints it
