@@ -17,6 +17,7 @@ from coin_api.pages.texts_strategies import strategy_text
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import complete_stored_spec
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.fields import RequestModel
 from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import TIMEFRAMES, seoul_day
 from coin_pipeline.languages import Language
@@ -65,8 +66,9 @@ def form_values(
     filled: Json,
     language: Language,
     leave_out: Sequence[str] = (),
+    model: type[RequestModel] = BacktestRequest,
 ) -> Json:
-    """Return what the template of a form shows that submits a backtest or a sweep.
+    """Return what the template of a form shows that submits a backtest, a sweep or a forward test.
 
     Args:
         registry: The strategies.
@@ -75,13 +77,14 @@ def form_values(
         filled: Fields of the request that the form starts with.
         language: Language of the page.
         leave_out: Names of fields without a control.
+        model: The request; the fields that all requests have in common have controls of their own.
     """
     stored, _ = catalog.inventory()
     filled = _proposal(stored) | filled
     return {
         "texts": texts,
         "strategies": _strategies(registry, filled, language),
-        "account_fields": [*form_fields(BacktestRequest.model_json_schema(), leave_out=(*_OWN_CONTROLS, *leave_out))],
+        "account_fields": [*form_fields(model.model_json_schema(), leave_out=(*_OWN_CONTROLS, *leave_out))],
         "presets": presets.list_all(),
         "symbols": {symbol: list(series) for symbol, series in groupby(stored, key=lambda series: series.symbol)},
         "timeframes": list(TIMEFRAMES),

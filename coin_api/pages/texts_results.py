@@ -11,6 +11,7 @@ REPORT_HINT = Text(
 )
 RESUBMIT = Text("Change and run again", "수정하여 다시 실행")
 SWEEP_AROUND = Text("Sweep around it", "주변 값 스윕")
+FORWARD_TEST = Text("Start a forward test", "포워드 테스트 시작")
 COMPARE_WITH = Text("Compare with other results", "다른 결과와 비교")
 DAGSTER_RUN = Text("Run in Dagster", "Dagster 실행 기록")
 FIGURES = Text("Key figures", "주요 수치")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from coin_pipeline.backtest.request import BacktestRequest
+from coin_pipeline.candles.fields import RequestModel
+from coin_pipeline.forward.spec import ForwardRequest
 from coin_pipeline.languages import Text
 
 
@@ -14,8 +16,8 @@ class FieldText(NamedTuple):
     help: Text
 
 
-def _field(name: str, label: Text, korean_help: str) -> FieldText:
-    description = BacktestRequest.model_fields[name].description or ""
+def _field(name: str, label: Text, korean_help: str, model: type[RequestModel] = BacktestRequest) -> FieldText:
+    description = model.model_fields[name].description or ""
     return FieldText(label, Text(_literal(description), _literal(korean_help)))
 
 
@@ -117,6 +119,13 @@ FIELDS: Mapping[str, FieldText] = {
     "timezone": _field(
         "timezone", Text("Time zone", "시간대"), "시작일과 종료일의 시간대. IANA 이름(예: Asia/Seoul, UTC)."
     ),
+    "collect": _field(
+        "collect",
+        Text("Collect candles", "캔들 수집"),
+        "새 캔들을 거래소에서 수집합니다. 캔들을 직접 가져오면 끄십시오.",
+        ForwardRequest,
+    ),
+    "exchange": _field("exchange", Text("Exchange", "거래소"), "캔들을 수집하는 거래소.", ForwardRequest),
     "min_coverage": _field(
         "min_coverage",
         Text("Minimum coverage", "최소 캔들 비율"),
@@ -124,4 +133,4 @@ FIELDS: Mapping[str, FieldText] = {
         " 0이면 모두 허용합니다.",
     ),
 }
-"""The fields of the request that have no controls of their own."""
+"""The fields of the requests that have no controls of their own."""

@@ -8,8 +8,8 @@ POSITIONS_INTRO = Text(
     "모의 포지션입니다. 보유 중인 포지션은 저장된 최근 종가로 평가하고, 청산된 포지션은 이력에 표시합니다.",
 )
 NO_POSITIONS = Text(
-    "There are no positions yet. Forward tests and POST /api/positions/enter open them.",
-    "아직 포지션이 없습니다. 포워드 테스트나 POST /api/positions/enter 호출로 생성됩니다.",
+    "There are no positions yet. Forward tests open them, and the form below.",
+    "아직 포지션이 없습니다. 포워드 테스트나 아래 양식으로 엽니다.",
 )
 OPEN = Text("Open positions", "보유 포지션")
 NO_OPEN = Text("No position is open.", "보유 중인 포지션이 없습니다.")
@@ -57,6 +57,25 @@ STATUSES = {
     "active": Text("active", "진행 중"),
     "stopped": Text("stopped", "중지됨"),
 }
+NEW_ORDER = Text("New order", "새 주문")
+PLACE_ORDER = Text("Place the order", "주문하기")
+CLOSE_POSITION = Text("Close the position", "포지션 청산")
+COSTS = Text(
+    "On paper. A fee of {fee} and slippage of {slippage} apply.",
+    "모의 주문입니다. 수수료 {fee}, 슬리피지 {slippage}가 적용됩니다.",
+)
+SIDE_HINT = Text(
+    "An order against an open position reduces it.", "보유 중인 포지션과 반대 방향의 주문은 그 포지션을 줄입니다."
+)
+PRICE_HINT = Text(
+    "Empty: the close of the newest stored candle.", "비워 두면 저장된 가장 최근 캔들의 종가를 사용합니다."
+)
+QUANTITY_HINT = Text("Empty: all of it.", "비워 두면 전량을 청산합니다.")
+INVALID = Text("The request was not accepted.", "요청이 접수되지 않았습니다.")
+UNREACHABLE = Text(
+    "The server did not respond. Check whether the page already shows the change before you repeat it.",
+    "서버가 응답하지 않습니다. 다시 시도하기 전에 페이지에 이미 반영되었는지 확인하십시오.",
+)
 BACK_TO_POSITIONS = Text("All positions", "전체 포지션")
 
 FORWARD = Text("Forward tests", "포워드 테스트")
@@ -64,8 +83,27 @@ FORWARD_INTRO = Text(
     "Strategies that trade on paper as candles close.", "캔들이 마감될 때마다 모의로 거래하는 전략입니다."
 )
 NO_FORWARD = Text(
-    "No forward test has been started. Start one with 'coin forward start' or POST /api/forward-tests.",
-    "시작된 포워드 테스트가 없습니다. 'coin forward start' 또는 POST /api/forward-tests로 시작하십시오.",
+    "No forward test has been started.",
+    "시작된 포워드 테스트가 없습니다.",
+)
+NEW_FORWARD = Text("New forward test", "새 포워드 테스트")
+FORWARD_START = Text(
+    "A test starts with the candle that closes next, and trades until it is stopped.",
+    "다음에 마감되는 캔들부터 시작해 중지할 때까지 거래합니다.",
+)
+START = Text("Start the forward test", "포워드 테스트 시작")
+START_HELP = Text(
+    "Empty: from the next candle on. Decisions on candles that have closed before are recorded as late.",
+    "비워 두면 다음 캔들부터 시작합니다. 이미 마감된 캔들에 대한 결정은 지연으로 기록됩니다.",
+)
+STOP = Text("Stop the forward test", "포워드 테스트 중지")
+STOP_NOTE = Text(
+    "A stopped test cannot be continued. Its decisions and positions stay.",
+    "중지한 테스트는 다시 시작할 수 없습니다. 결정과 포지션은 남습니다.",
+)
+STOP_CLOSE = Text(
+    "Sell open positions at the close of the last decided candle",
+    "보유 포지션을 마지막 결정 캔들의 종가에 매도",
 )
 STRATEGY = Text("Strategy", "전략")
 SYMBOLS = Text("Markets", "종목")

@@ -1,4 +1,4 @@
-"""Pages of paper positions and of forward tests; they show, and change nothing."""
+"""Pages of paper positions and of forward tests, with forms that place orders, and start and stop tests."""
 
 import json
 from functools import partial
@@ -8,21 +8,36 @@ from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from coin_api.deps import LedgerDep, MarksDep, PositionIdDep, StoreDep
+from coin_api.deps import CatalogDep, LedgerDep, MarksDep, PositionIdDep, PresetsDep, StoreDep, StrategiesDep
 from coin_api.pages import texts_trading as texts
+from coin_api.pages.language import language_of
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
+from coin_api.pages.submit import filled_fields, form_values
 from coin_api.routes.forward import TestIdDep
 from coin_pipeline.candles.fields import parse_fields
 from coin_pipeline.errors import DriftNotFound
 from coin_pipeline.forward import documents
 from coin_pipeline.forward.documents import DecisionQuery
 from coin_pipeline.forward.drift.stored import stored_document
+from coin_pipeline.forward.spec import ForwardRequest
 from coin_pipeline.ledger import queries
-from coin_pipeline.ledger.requests import ALL_BOOKS, MAX_PAGE, BookFilter, HistoryQuery, OpenQuery, SummaryQuery
+from coin_pipeline.ledger.accounting import Side
+from coin_pipeline.ledger.records import DEFAULT_BOOK
+from coin_pipeline.ledger.requests import (
+    ALL_BOOKS,
+    MAX_PAGE,
+    BookFilter,
+    EnterRequest,
+    HistoryQuery,
+    OpenQuery,
+    SummaryQuery,
+)
 from coin_pipeline.report.forward_page import drift_figure
 from coin_pipeline.storage.base import ObjectStore
 
+COSTS = {name: float(EnterRequest.model_fields[name].default) for name in ("fee_rate", "slippage_rate")}
+"""Costs of an order from a form."""
 router = page_router()
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 """Rows of a page of a list."""
@@ -49,13 +64,17 @@ def positions(
         summary=queries.summarize(ledger, marks, SummaryQuery(book=book)),
         history=queries.read_history(ledger, HistoryQuery(book=book, cursor=cursor, limit=limit)),
         limit=limit,
+        order_book=DEFAULT_BOOK if book == ALL_BOOKS else book,
+        sides=list(Side),
+        costs=COSTS,
     )
 
 
 @router.get("/positions/{position_id}")
 def position(request: Request, position_id: PositionIdDep, ledger: LedgerDep) -> HTMLResponse:
     """Show a position with its journal."""
-    return render_page(request, "position.html.j2", texts=texts, position=queries.describe(ledger, position_id))
+    position = queries.describe(ledger, position_id)
+    return render_page(request, "position.html.j2", texts=texts, position=position, costs=COSTS)
 
 
 @router.get("/forward-tests")
@@ -63,6 +82,31 @@ def forward_tests(request: Request, ledger: LedgerDep) -> HTMLResponse:
     """List the forward tests, the newest first."""
     tests = ledger.run(documents.list_documents).items
     return render_page(request, "forward_tests.html.j2", texts=texts, tests=tests)
+
+
+@router.get("/forward-tests/new")
+def forward_form(
+    request: Request,
+    strategies: StrategiesDep,
+    catalog: CatalogDep,
+    presets: PresetsDep,
+    store: StoreDep,
+    run: Annotated[str | None, Query(alias="from", max_length=100)] = None,
+    preset: Annotated[str | None, Query(max_length=100)] = None,
+) -> HTMLResponse:
+    """Show the form that starts a forward test: empty, or as a stored result or a preset fills it in."""
+    filled = filled_fields(store, presets, run, None, preset)
+    return render_page(
+        request,
+        "forward_form.html.j2",
+        title=texts.NEW_FORWARD,
+        action="/api/forward-tests",
+        next="/app/forward-tests/",
+        unreachable=texts.UNREACHABLE,
+        trading_texts=texts,
+        chosen_preset=preset,
+        **form_values(strategies.current(), catalog, presets, filled, language_of(request), model=ForwardRequest),
+    )
 
 
 @router.get("/forward-tests/{test_id}")

@@ -50,6 +50,7 @@ PATHS = (
     "positions",
     "positions/{position}",
     "forward-tests",
+    "forward-tests/new",
     "forward-tests/{forward}",
     "nothing",
 )

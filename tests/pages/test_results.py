@@ -132,7 +132,12 @@ def test_pages_of_either_order_lead_through_the_whole_list(
 def test_a_result_shows_its_figures_and_leads_on(app: TestClient) -> None:
     """To the report, the form and the downloads."""
     text = app.get(f"/app/results/{FIRST}").text
-    for target in (f"/reports/{FIRST}", f"/app/submit?from={FIRST}", f"/{FIRST}/trades?format=csv"):
+    for target in (
+        f"/reports/{FIRST}",
+        f"/app/submit?from={FIRST}",
+        f"/app/forward-tests/new?from={FIRST}",
+        f"/{FIRST}/trades?format=csv",
+    ):
         assert f'{target}"' in text
     assert f"coin replay {FIRST}" in text
     assert "Total return" in text

@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
+from coin_api.app import create_app
+from coin_pipeline.settings import load_settings
 from tests.api.conftest import client_of
+from tests.browser import requires_chromium
 from tests.fakes import FakeOrchestrator
 from tests.forward.conftest import SYMBOLS, hourly, workbench
+from tests.pages.served import served, watched_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fastapi.testclient import TestClient
 
+    from coin_pipeline.candles.catalog import CandleCatalog
     from tests.forward.conftest import Workbench
 
 __all__ = ["hourly", "workbench"]
@@ -100,3 +106,50 @@ def test_a_forward_test_shows_its_accounts_and_decisions(app: TestClient, workbe
     assert page.count("<td>on time</td>") == 3 * len(SYMBOLS)
     assert f"/app/positions?book=forward%3A{test.test_id}" in page
     assert "The drift report appears after the first night" in page
+
+
+@pytest.fixture
+def url(workbench: Workbench, candles: CandleCatalog) -> Iterator[str]:
+    """URL of the application, with the candles of the session."""
+    assert candles
+    app = create_app(load_settings(), lambda _: FakeOrchestrator(), find_database=lambda _: workbench.url)
+    with served(app) as url:
+        yield url
+
+
+@requires_chromium
+def test_a_position_is_opened_and_closed_in_a_browser(url: str) -> None:
+    """What is wrong with an order is shown next to its field; numbers keep all their digits."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/positions")
+        page.get_by_label("Market").fill("BTC_KRW")
+        page.get_by_label("Quantity").fill("a lot")
+        page.get_by_label("Price").fill("50000")
+        page.get_by_role("button", name="Place the order").click()
+        expect(page.locator("#field-quantity-error")).to_contain_text("a lot")
+        page.get_by_label("Quantity").fill("0.123456789")
+        page.get_by_role("button", name="Place the order").click()
+        page.get_by_role("link", name="BTC_KRW").click()
+        expect(page.get_by_text("0.123456789").first).to_be_visible()
+        page.get_by_label("Price").fill("51000")
+        page.get_by_role("button", name="Close the position").click()
+        expect(page.get_by_text("closed", exact=True)).to_be_visible()
+
+
+@requires_chromium
+def test_a_forward_test_is_started_and_stopped_in_a_browser(url: str) -> None:
+    """Nothing fails in the console."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/forward-tests")
+        page.get_by_role("link", name="New forward test").click()
+        page.locator('[name="symbols"][value="AAA_KRW"]').check()
+        page.locator("details summary").click()
+        page.get_by_label("Collect candles").uncheck()
+        page.get_by_role("button", name="Start the forward test").click()
+        page.wait_for_url("**/app/forward-tests/*-*")
+        page.locator("summary", has_text="Stop the forward test").click()
+        page.get_by_role("button", name="Stop the forward test").click()
+        expect(page.get_by_text("stopped", exact=True)).to_be_visible()
+    assert watched.errors == []

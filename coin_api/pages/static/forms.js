@@ -93,3 +93,8 @@ export async function send(method, url, body, headers = {}) {
   const text = await response.text();
   return { ok: response.ok, body: text === "" ? null : JSON.parse(text) };
 }
+
+/** Return a random key: a repetition of the same request after a lost response is the same submission. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

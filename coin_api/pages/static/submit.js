@@ -1,5 +1,5 @@
-// The form of a backtest or a sweep: presets, the parameters of the chosen strategy, and the submission.
-import { clearProblems, readControls, send, showProblems } from "./forms.js";
+// The form of a backtest, a sweep or a forward test: presets, the parameters of the chosen strategy, and the submission.
+import { clearProblems, newKey, readControls, send, showProblems } from "./forms.js";
 
 export const form = document.getElementById("submit");
 const strategy = document.getElementById("field-strategy");
@@ -7,11 +7,6 @@ const preset = document.getElementById("preset");
 const problem = document.getElementById("problem");
 const progress = document.getElementById("progress");
 let key = newKey();
-
-/** Return a random key: a repetition of the same request after a lost response is the same submission. */
-function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 /** Enable the parameters of the chosen strategy only. */
 function showParameters() {
@@ -65,7 +60,7 @@ async function submit(event) {
   try {
     const { ok, body } = await send("POST", form.dataset.action, request, { "Idempotency-Key": key });
     if (ok) {
-      location.assign(`/app/tasks/${encodeURIComponent(body.task_id)}`);
+      location.assign(form.dataset.next + encodeURIComponent(body.task_id ?? body.test_id));
       return;
     }
     const found = body.errors?.length ? body.errors : [{ field: "", message: body.detail }];

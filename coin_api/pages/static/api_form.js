@@ -1,0 +1,29 @@
+// Forms that send their fields to the API, in its body or its query, and then show the page again.
+import { clearProblems, newKey, readControls, send, showProblems } from "./forms.js";
+
+function handle(form) {
+  const button = form.querySelector('[type="submit"]');
+  const problem = form.querySelector(".problem");
+  const key = newKey(); // the page is loaded again for another order
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    clearProblems(form);
+    const { values } = readControls(form);
+    const { action, place, invalid, unreachable } = form.dataset;
+    const [url, content] = place === "query" ? [`${action}?${new URLSearchParams(values)}`] : [action, values];
+    button.disabled = true;
+    try {
+      const { ok, body } = await send("POST", url, content, { "Idempotency-Key": key });
+      if (ok) {
+        location.reload();
+        return;
+      }
+      showProblems(body.errors?.length ? body.errors : [{ field: "", message: body.detail }], invalid, problem);
+    } catch {
+      showProblems([], unreachable, problem);
+    }
+    button.disabled = false;
+  });
+}
+
+for (const form of document.querySelectorAll("form[data-action]")) handle(form);
