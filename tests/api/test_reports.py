@@ -1,5 +1,9 @@
 """Reports over HTTP: built on demand, and a page or a problem of their own where there is none."""
 
+import base64
+import gzip
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +49,14 @@ def test_a_report_is_a_page_with_the_policy_of_its_scripts(store: LocalStore, cl
     assert (response.headers["content-language"], response.headers["vary"]) == ("ko", "Accept, Accept-Language, Cookie")
     assert RUN_ID in response.text
     assert "총수익률" in response.text
+
+
+def test_a_report_draws_the_levels_of_the_strategy(store: LocalStore, client: TestClient) -> None:
+    """Those that the registered strategy plots now."""
+    assert store
+    (packed,) = re.findall(r'{"gzip": "([^"]+)"}', client.get(f"/reports/{RUN_ID}").text)
+    data = json.loads(gzip.decompress(base64.b64decode(packed)))
+    assert [line["label"] for symbol in data["symbols"] for line in symbol["lines"]] == ["volume zone"]
 
 
 def test_the_language_of_the_address_counts(store: LocalStore, client: TestClient) -> None:

@@ -231,6 +231,7 @@ def test_a_rolling_figure_is_chosen(open_report: Opener) -> None:
     report = open_report(report_data(400, 100))
     assert re.search(r"Sharpe ratio -?\d\.\d\d$", report.text("#account-chart-legend"))
     report.page.get_by_role("button", name="3 mo", exact=True).click()
+    report.wait_until(f"{NOTE} !== 'Trades in view: 100'")
     shown = report.text("#price-note")
     report.page.select_option("#rolling", label="Volatility")
     assert report.text("#account-chart-legend").endswith("Volatility 50.00%")
