@@ -3,16 +3,17 @@
 from http import HTTPStatus
 from pathlib import Path
 
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from coin_api.pages import candles, compare, history, results, submit, sweep_form, sweeps, tasks, trading
+from coin_api.pages import candles, compare, history, overview, results, submit, sweep_form, sweeps, tasks, trading
 from coin_api.pages.routing import page_router
 from coin_pipeline.report.assets import CHARTS_FOLDER, STYLE
 
 ROUTERS = (
+    overview.router,
     history.router,
     results.router,
     compare.router,
@@ -26,13 +27,6 @@ ROUTERS = (
 """Routers of the pages."""
 STATIC = Path(__file__).with_name("static")
 _frame, _rest = page_router(), page_router()
-
-
-@_frame.get("")
-@_frame.get("/")
-async def start(request: Request) -> RedirectResponse:
-    """Redirect to the first page, with the language of the address."""
-    return RedirectResponse(str(request.url.replace(scheme="", netloc="", path="/app/history")))
 
 
 @_frame.get("/static/style.css")

@@ -33,6 +33,7 @@ __all__ = ["hourly", "workbench"]
 pytestmark = requires_chromium
 FIRST, SECOND, SWEEP, RUNNING, FAILED = (f"{letter * 8}-2222-4222-8222-222222222222" for letter in "abcde")
 PATHS = (
+    "",
     "history",
     f"history?with={FIRST}&sort=sharpe",
     "history?min_sharpe=high",

@@ -24,13 +24,6 @@ def app(index: ResultIndex, index_url: str, orchestrator: FakeOrchestrator) -> I
         yield client
 
 
-def test_the_app_starts_with_the_results(app: TestClient) -> None:
-    """/app leads to the list of results, which states that there are none."""
-    response = app.get("/app")
-    assert (response.status_code, response.url.path) == (200, "/app/history")
-    assert "There are no results yet." in response.text
-
-
 def test_language_is_that_of_the_address_then_the_cookie_then_the_browser(app: TestClient) -> None:
     """A language that was chosen once is kept for later pages."""
 
@@ -38,11 +31,6 @@ def test_language_is_that_of_the_address_then_the_cookie_then_the_browser(app: T
         return app.get(path, headers=KOREAN).headers["Content-Language"]
 
     assert [language("/app/history"), language("/app/history?lang=en"), language("/app/history")] == ["ko", "en", "en"]
-
-
-def test_the_start_of_the_app_takes_a_language(app: TestClient) -> None:
-    """A link to the app in Korean opens the list in Korean."""
-    assert app.get("/app?lang=ko").headers["Content-Language"] == "ko"
 
 
 def test_a_page_in_korean_declares_its_language(app: TestClient) -> None:
