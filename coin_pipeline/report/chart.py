@@ -14,7 +14,7 @@ from coin_pipeline.candles.timeframe import SECOND_NS, SEOUL, Timeframe, parse_t
 from coin_pipeline.engine.bars import Bars, Floats, Ints
 from coin_pipeline.errors import CoinError
 from coin_pipeline.languages import Language, Text
-from coin_pipeline.report.packing import decimals_of, decimals_of_largest, last_known, pack
+from coin_pipeline.report.packing import decimals_of, decimals_of_largest, last_known, length_of, pack
 from coin_pipeline.report.payload import Candles, ChartLine, Column, LongerCandles, SymbolData
 from coin_pipeline.report.periods import period_rows
 from coin_pipeline.report.strategy_lines import LinesOf, no_lines
@@ -23,7 +23,7 @@ from coin_pipeline.strategies.plot import Pane, PlotLine
 StopKind = Literal["stop_loss", "take_profit", "trailing_stop"]
 Lines = Mapping[str, Floats]
 """Lines by label, one value per bar, shape (n,), NaN where there is none."""
-_NUMBERS_PER_CANDLE, _MIN_CANDLES = 6, 500
+_NUMBERS_PER_CANDLE, _NUMBERS_PER_LONGER, _MIN_CANDLES = 6, 5, 500
 _VOLUME_DIGITS, _LINE_DIGITS = 5, 7
 _NEAR = (0.5, 2.0)
 """Lines between these multiples of the close are drawn on the price."""
@@ -84,7 +84,8 @@ def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInpu
         symbol: One of its symbols.
         trades: The trades of the symbol, all columns of the table.
         inputs: Candles, indicators and the language.
-        room: Numbers that candles and lines may have; if there are more, several candles are combined to one.
+        room: Numbers that candles and lines may have; if there are more, several candles are combined to one, but 500
+            remain.
         most: Maximum number of candles.
     """
     bars = _read_bars(document, symbol, inputs)
@@ -113,6 +114,14 @@ def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInpu
         "lines": [line.pack(starts) for line in lines],
         "no_lines": plotted.missing,
     }
+
+
+def size_of(chart: SymbolData) -> int:
+    """Return how many numbers a chart has."""
+    if chart["candles"] is None:
+        return 0
+    candles, longer = length_of(chart["candles"]["time"]), sum(length_of(found["time"]) for found in chart["longer"])
+    return candles * (_NUMBERS_PER_CANDLE + len(chart["lines"])) + longer * _NUMBERS_PER_LONGER
 
 
 def _indicators(lines: Mapping[str, PlotLine], bars: Bars) -> Iterator[BarLine]:

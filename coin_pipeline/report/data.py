@@ -12,18 +12,23 @@ from coin_pipeline.backtest.tables import Tables
 from coin_pipeline.candles.timeframe import SECOND_NS, SEOUL, parse_timeframe
 from coin_pipeline.engine.bars import Ints
 from coin_pipeline.report.analysis import account_curve
-from coin_pipeline.report.chart import NO_INPUTS, ChartInputs, symbol_data
+from coin_pipeline.report.chart import NO_INPUTS, ChartInputs, size_of, symbol_data
 from coin_pipeline.report.daily_curves import daily_curves
-from coin_pipeline.report.packing import FRACTION_DECIMALS, decimals_of, decimals_of_largest, extreme_rows, pack
+from coin_pipeline.report.packing import (
+    FRACTION_DECIMALS,
+    decimals_of,
+    decimals_of_largest,
+    extreme_rows,
+    length_of,
+    pack,
+)
 from coin_pipeline.report.payload import Curves, ReportData, SymbolData, Trades
 from coin_pipeline.report.period_tables import period_tables
 from coin_pipeline.report.statistics import Daily
 
 MAX_CHARTS = 40
 """Symbols with a price chart."""
-_MAX_NUMBERS = 540_000
-"""Numbers of trades and candles in a report, which keep it below 1.5 MB."""
-_NUMBERS_PER_TRADE = 9
+_NUMBERS_PER_TRADE, _NUMBERS_PER_DAY = 9, 6
 _CURVE_BUCKETS = 600
 _AMOUNT_DIGITS = 7
 
@@ -35,15 +40,24 @@ class Limits(NamedTuple):
         trades: Trades in the table; the last ones are left out.
         candles: Candles of a chart; more are combined to longer ones.
         periods: Periods in a table; the first ones are left out.
+        numbers: Numbers of trades, days and charts, of about two bytes each.
     """
 
     trades: int = 50_000
     candles: int = 50_000
     periods: int = 1_000
+    numbers: int = 540_000
 
 
 LIMITS = Limits()
 """Limits of every report."""
+
+
+def limits_for_share(data: ReportData, share: float) -> Limits:
+    """Return the limits of a report with about a share of the trades and charts of another."""
+    trades, days = length_of(data["trades"]["entry_time"]), length_of(data["daily"]["time"])
+    numbers = _NUMBERS_PER_TRADE * trades + _NUMBERS_PER_DAY * days + sum(map(size_of, data["symbols"]))
+    return Limits(trades=int(share * trades), numbers=int(share * numbers))
 
 
 def report_data(
@@ -67,6 +81,8 @@ def report_data(
     names = [part["symbol"] for part in document["symbols"]]
     trades = _by_entry(tables["trades"])
     symbol = _symbol_codes(trades, names)
+    used = _NUMBERS_PER_TRADE * min(len(trades), limits.trades) + _NUMBERS_PER_DAY * len(daily.day)
+    charts = _charts(document, trades, symbol, inputs, limits._replace(numbers=limits.numbers - used))
     return {
         "run_id": document["run_id"],
         "bar_seconds": parse_timeframe(document["timeframe"]).ns // SECOND_NS,
@@ -75,8 +91,8 @@ def report_data(
         "curves": _curves(account),
         "daily": daily_curves(daily),
         "periods": period_tables(document, daily, trades, limits.periods),
-        "symbols": _charts(document, trades, symbol, inputs, limits),
-        "symbols_left_out": max(len(names) - MAX_CHARTS, 0),
+        "symbols": charts,
+        "symbols_left_out": len(names) - len(charts),
         "trades": _trades(trades[: limits.trades], symbol[: limits.trades], len(trades)),
     }
 
@@ -96,14 +112,18 @@ def _symbol_codes(trades: pa.Table, names: list[str]) -> Ints:
 
 
 def _charts(document: Json, trades: pa.Table, symbol: Ints, inputs: ChartInputs, limits: Limits) -> list[SymbolData]:
-    """Return the charts of the symbols with most trades, those with most first."""
+    """Return the charts of the symbols with most trades, those with most first: at least one, as many as have room."""
     names = [part["symbol"] for part in document["symbols"]]
     most = np.argsort(-np.bincount(symbol, minlength=len(names)), kind="stable")[:MAX_CHARTS].tolist()
-    room = (_MAX_NUMBERS - _NUMBERS_PER_TRADE * min(len(trades), limits.trades)) // len(most)
-    return [
-        symbol_data(document, names[code], trades.take(np.flatnonzero(symbol == code)), inputs, room, limits.candles)
-        for code in most
-    ]
+    charts: list[SymbolData] = []
+    room = limits.numbers
+    for code in most:
+        if charts and room <= 0:
+            break
+        own, share = trades.take(np.flatnonzero(symbol == code)), room // (len(most) - len(charts))
+        charts.append(symbol_data(document, names[code], own, inputs, share, limits.candles))
+        room -= size_of(charts[-1])
+    return charts
 
 
 def _curves(account: Curve) -> Curves:

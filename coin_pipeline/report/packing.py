@@ -47,6 +47,11 @@ def _with_nulls(known: npt.NDArray[Any], finite: npt.NDArray[np.bool_]) -> list[
     return list(column)
 
 
+def length_of(column: Column) -> int:
+    """Return the number of values of a column."""
+    return len(column["deltas"] if "deltas" in column else column["values"])
+
+
 def decimals_of(*columns: Floats) -> int:
     """Return the digits after the point with which all numbers of some columns are exact, such as prices.
 

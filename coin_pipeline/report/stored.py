@@ -20,7 +20,8 @@ from coin_pipeline.languages import Language
 from coin_pipeline.report.analysis import account_curve, analyse
 from coin_pipeline.report.backtest_page import content_security_policy, render_backtest_page
 from coin_pipeline.report.chart import NO_INPUTS, ChartInputs
-from coin_pipeline.report.data import report_data
+from coin_pipeline.report.data import limits_for_share, report_data
+from coin_pipeline.report.encoding import encode_data
 from coin_pipeline.report.strategy_lines import no_lines, strategy_lines
 from coin_pipeline.results.store import load_result, report_key, require_structure, result_key, stored_document
 from coin_pipeline.results.tables import ResultTable, open_table, read_indicators
@@ -29,6 +30,9 @@ from coin_pipeline.strategies.registry import StrategyRegistry
 
 MAX_EQUITY_ROWS = 2_000_000
 """Rows of equity that are read at once; of a result with more, only the account is kept in memory."""
+MAX_BYTES = 1_500_000
+"""Size of a report; one that exceeds it is built again with less data."""
+_MARGIN, _MIN_SHARE = 1.2, 0.05
 _STORED_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -76,16 +80,24 @@ def read_report(
     return Report(html, content_security_policy())
 
 
-def render_report(document: Json, tables: Tables, inputs: ChartInputs = NO_INPUTS) -> str:
+def render_report(document: Json, tables: Tables, inputs: ChartInputs = NO_INPUTS, max_bytes: int = MAX_BYTES) -> str:
     """Return the report of a backtest as HTML.
 
     Args:
         document: Result document of schema 1.2.0.
         tables: Its trades and its equity.
         inputs: Candles, indicators and the language.
+        max_bytes: Maximum size, unless the tables of very many symbols alone exceed it.
     """
     account = account_curve(tables)
-    data, analysis = report_data(document, tables, inputs, account), analyse(document, tables, account)
+    analysis = analyse(document, tables, account)
+    data = report_data(document, tables, inputs, account)
+    html = render_backtest_page(document, tables, data, analysis, inputs.language)
+    excess = len(html.encode()) - max_bytes
+    if excess <= 0:
+        return html
+    share = max(1 - _MARGIN * excess / len(encode_data(data)), _MIN_SHARE)
+    data = report_data(document, tables, inputs, account, limits_for_share(data, share))
     return render_backtest_page(document, tables, data, analysis, inputs.language)
 
 

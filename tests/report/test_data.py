@@ -1,6 +1,7 @@
 """Data of the charts and the table of trades of a report, from real backtests."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from coin_pipeline.report import data
 from coin_pipeline.report.chart import CHANGED, NOT_STORED, UNREADABLE, ChartInputs
 from coin_pipeline.report.data import Limits, report_data
 from coin_pipeline.report.payload import ReportData
+from coin_pipeline.report.stored import render_report
 from coin_pipeline.results.tables import document_tables
 from coin_pipeline.strategies.registry import load_registry
 from tests.report.columns import unpack
@@ -215,6 +217,24 @@ def test_symbols_with_most_trades_have_charts() -> None:
     assert (found["symbols"][0]["name"], found["symbols"][0]["trades"]) == (names[-1], 3)
     assert found["symbols_left_out"] == 3
     assert set(unpack(found["trades"]["symbol"])) == {len(names) - 1}
+
+
+def test_charts_without_room_are_left_out(result: BacktestResult, catalog: CandleCatalog) -> None:
+    """All but the one with most trades, however small the room is."""
+    (_, *others) = report_data(result.document, result.tables, ChartInputs(catalog))["symbols"]
+    found = report_data(result.document, result.tables, ChartInputs(catalog), limits=Limits(numbers=1))
+    assert len(found["symbols"]) == found["symbols_left_out"] == len(others) == 1
+    assert found["symbols"][0]["candles"] is not None
+
+
+def test_a_report_that_is_too_large_has_less_data(result: BacktestResult, catalog: CandleCatalog) -> None:
+    """Trades and candles are left out as far as necessary, and no figure changes."""
+    whole = render_report(result.document, result.tables, ChartInputs(catalog))
+    limit = len(whole.encode()) - 50_000
+    cut = render_report(result.document, result.tables, ChartInputs(catalog), max_bytes=limit)
+    assert 0.8 * limit < len(cut.encode()) <= limit
+    figures = re.compile(r"<dd>.*?</dd>")
+    assert figures.findall(cut) == figures.findall(whole)
 
 
 def test_the_last_trades_are_missing_if_there_are_too_many(result: BacktestResult) -> None:
