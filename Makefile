@@ -42,7 +42,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-work bench-load bench-ledger bench-reports bench-backup lookahead-corpus lint audit format settings openapi docs cli lock clean
+.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-work bench-load bench-ledger bench-reports bench-backup lookahead-corpus lint audit format settings openapi docs cli screenshots lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -190,6 +190,10 @@ docs: $(DOCUMENTED)
 cli: $(INSTALLED)
 	@$(BIN)/python -m scripts.cli_reference
 	@$(BIN)/python -m scripts.http_reference
+
+# The pictures of docs/images, from a platform of its own. Needs Chromium.
+screenshots: $(DEVELOPED)
+	$(BIN)/python -m scripts.screenshots
 
 # Needs uv: pip cannot resolve for all platforms at once.
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
