@@ -191,7 +191,7 @@ cli: $(INSTALLED)
 	@$(BIN)/python -m scripts.cli_reference
 	@$(BIN)/python -m scripts.http_reference
 
-# The pictures of docs/images, from a platform of its own. Needs Chromium.
+# The screenshots of the documentation, from a platform of its own. Needs Chromium.
 screenshots: $(DEVELOPED)
 	$(BIN)/python -m scripts.screenshots
 

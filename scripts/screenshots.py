@@ -1,4 +1,4 @@
-"""Take the screenshots in docs/images: a report, the comparison of results and a sweep, of synthetic candles.
+"""Take the screenshots of the documentation: a report, the comparison of results and a sweep, of synthetic candles.
 
 Usage: .venv/bin/python -m scripts.screenshots
 
@@ -18,7 +18,9 @@ from coin_pipeline.cli.backtests import DEMO_END, DEMO_SEED, DEMO_START, DEMO_SY
 from tests.browser import opened_browser
 from tests.platforms import Platform, follow, start_platform, stop_platform
 
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
+DOCS = Path(__file__).parents[1] / "docs"
+IMAGES = {"en": DOCS / "images", "ko": DOCS / "ko" / "images"}
+"""Folder of the pictures in each language."""
 MAX_BYTES = 150_000
 SPEC: dict[str, Any] = {
     "strategy": "volume_zone_breakout",
@@ -81,7 +83,7 @@ def prepare(platform: Platform) -> list[Picture]:
     report = f"reports/{runs[0]}"
     return [
         Picture("report", report, "en", "light", "html[data-ready]", "#charts", "3 mo"),
-        Picture("report-ko", report, "ko", "dark", "html[data-ready]", "main"),
+        Picture("report", report, "ko", "dark", "html[data-ready]", "#charts", "3개월"),
         Picture("compare", f"app/compare?{compared}", "en", "light", "#comparison canvas", "h1"),
         Picture("sweep", f"app/sweeps/{sweep}", "en", "light", "svg", "h2:has(+ .note + .picture.wide)"),
     ]
@@ -109,7 +111,7 @@ def take(browser: Browser, url: str, picture: Picture) -> None:
         page.get_by_role("button", name=picture.button, exact=True).click()
     page.locator(picture.top).first.evaluate("(element) => element.scrollIntoView()")
     page.wait_for_timeout(500)  # charts draw in the next frames
-    image = page.screenshot(path=IMAGES / f"{picture.name}.png")
+    image = page.screenshot(path=IMAGES[picture.language] / f"{picture.name}.png")
     page.close()
     print(f"{picture.name}.png: {len(image):,} bytes")
     if len(image) > MAX_BYTES:
