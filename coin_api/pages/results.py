@@ -22,7 +22,7 @@ from coin_pipeline.languages import Language
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.report.stored import read_equity
 from coin_pipeline.results.index_entry import IndexEntry, build_entry
-from coin_pipeline.results.store import load_result, stored_document
+from coin_pipeline.results.store import load_result, require_structure, stored_document
 from coin_pipeline.storage.base import ObjectStore
 
 Json = dict[str, Any]
@@ -35,8 +35,9 @@ router = page_router()
 def result(request: Request, run_id: str, orchestrator: OrchestratorDep, store: StoreDep) -> Response:
     """Show a backtest, or in its place why it has no result; a sweep has a page of its own."""
     try:
-        with explain_missing_result(orchestrator, run_id):
+        with explain_missing_result(orchestrator, run_id), require_structure(run_id):
             document, entry = read_document(store, run_id)
+            warnings = warning_sentences(document, language_of(request))
             picture = _equity_picture(store, run_id, document, language_of(request))
     except CoinError as error:
         return result_error_page(request, run_id, error)
@@ -52,7 +53,7 @@ def result(request: Request, run_id: str, orchestrator: OrchestratorDep, store: 
         metrics=known_figures(document),
         zone=zone_of(document),
         picture=picture,
-        warnings=warning_sentences(document, language_of(request)),
+        warnings=warnings,
     )
 
 

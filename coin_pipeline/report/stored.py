@@ -73,9 +73,10 @@ def read_report(
     document = load_result(store, run_id)
     if document.get("version") != SCHEMA:
         return _stored_report(store, run_id, document)
-    plot = strategy_lines(document, candles, strategies, language) if strategies else no_lines
-    inputs = ChartInputs(candles, read_indicators(store, run_id), language, plot)
+    indicators = read_indicators(store, run_id)
     with require_structure(result_key(stored_document(store, run_id).shelf, run_id), UndefinedError):
+        plot = strategy_lines(document, candles, strategies, language) if strategies else no_lines
+        inputs = ChartInputs(candles, indicators, language, plot)
         html = render_report(document, _read_tables(store, run_id, document, max_equity_rows), inputs)
     return Report(html, content_security_policy())
 

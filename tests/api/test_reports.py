@@ -128,13 +128,16 @@ def test_a_damaged_result_has_a_page_of_its_own(store: LocalStore, own_root: Pat
     assert str(load_settings().data_root) not in response.text
 
 
-def test_an_incomplete_document_has_the_page_of_damaged_results(store: LocalStore, client: TestClient) -> None:
+@pytest.mark.parametrize(("page", "key"), [("reports", "costs"), ("reports", "strategy"), ("app/results", "warnings")])
+def test_an_incomplete_document_has_the_page_of_damaged_results(
+    store: LocalStore, client: TestClient, page: str, key: str
+) -> None:
     """Although its digests are right."""
     document = load_result(store, RUN_ID)
-    lacking = {name: value for name, value in document.items() if name != "costs"} | {"run_id": "lacking"}
+    lacking = {name: value for name, value in document.items() if name != key} | {"run_id": "lacking"}
     tables = {f"{name}.parquet": store.get(f"tasks/{RUN_ID}/{name}.parquet") for name in ("trades", "equity")}
     publish_document(store, lacking | {"result_sha256": result_digest(lacking)}, tables)
-    response = client.get("/reports/lacking", headers=BROWSER)
+    response = client.get(f"/{page}/lacking", headers=BROWSER)
     assert response.status_code == 502
     assert texts.CORRUPT.en in response.text
 
