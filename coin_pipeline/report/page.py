@@ -1,5 +1,6 @@
 """What the pages of reports share: the Jinja environment, with the filters that format figures."""
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +27,7 @@ SYMBOLS_NAMED = 12
 _UNDEFINED = Markup('<span class="undefined" title="undefined">&ndash;</span>')
 
 
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _COMPILED = str(Path(cache_from_source(__file__)).parent)
 
 
@@ -54,7 +56,7 @@ def template_environment() -> Environment:
     environment.filters["figure"] = _figure
     environment.globals["figures"] = FIGURES
     environment.globals["break_even"] = partial(break_even_text, percent="%")
-    environment.filters |= {"local": _local, "points": _points, "price": _price}
+    environment.filters |= {"local": _local, "instants": _instants, "points": _points, "price": _price}
     environment.filters |= {"amount": format_amount, "counted": pluralize}
     environment.filters |= {"rate": _rate, "rate3": _rate3}
     return environment
@@ -100,3 +102,10 @@ def _local(instant: str | float | None, zone: str = SEOUL) -> str:
         return _UNDEFINED
     time = datetime.fromisoformat(instant) if isinstance(instant, str) else datetime.fromtimestamp(instant, UTC)
     return f"{time.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
+def _instants(text: str, zone: str) -> str:
+    """Write the instants in a sentence in a time zone, as the rest of the page has them."""
+    with suppress(ValueError):  # no instant, in the words of a strategy
+        return _INSTANT.sub(lambda found: _local(found[0], zone), text)
+    return text

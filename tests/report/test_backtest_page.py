@@ -430,6 +430,14 @@ def test_korean_page_has_no_english_labels() -> None:
     assert '<li lang="en">it hardly traded</li>' in html
 
 
+def test_instants_of_sentences_are_those_of_the_zone() -> None:
+    """As everywhere on the page; what is not an instant stays."""
+    sentences = ["the signal of 2024-01-05T15:00:00Z cannot be filled", "failed on 2024-02-30T00:00:00Z"]
+    text = Page(rendered(report_document(warnings=sentences))).text
+    assert "the signal of 2024-01-06 00:00 cannot be filled" in text
+    assert sentences[1] in text
+
+
 def test_warnings_and_checks_are_in_korean() -> None:
     """Where the document has their codes and values."""
     check = check_json("candles", Message("candles_valid", {"present": 366}), passed=True)
