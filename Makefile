@@ -21,6 +21,7 @@
 # make bench-load          100 pollers and 20 submitters for ten minutes; memory, descriptors, disk and response times
 # make bench-ledger        measure the ledger with a million entries
 # make bench-reports       measure how long reports take to build and to become interactive in Chromium
+# make bench-scale         measure a sweep on a Ray cluster of this machine
 # make bench-backup        measure backups and restores against tar, cp and pg_dump
 # make lookahead-corpus    run the look-ahead check on strategies that look ahead and on honest ones
 # make lint                ruff, mypy, import contracts, prose
@@ -42,7 +43,7 @@ DOCUMENTED := $(VENV)/.installed-docs
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-work bench-load bench-ledger bench-reports bench-backup lookahead-corpus lint audit format settings openapi docs cli screenshots lock clean
+.PHONY: demo up test test-long coverage test-cold test-outside test-large test-compose test-dagster-next chaos forward-long growth bombs ledger-long fuzz fuzz-long mutants bench bench-candles bench-api bench-work bench-load bench-ledger bench-reports bench-scale bench-backup lookahead-corpus lint audit format settings openapi docs cli screenshots lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)
@@ -151,6 +152,10 @@ bench-ledger: $(INSTALLED)
 # Half a minute, needs Chromium; ARGS="--bars 5000" measures another size. Exits with 1 if a limit is exceeded.
 bench-reports: $(DEVELOPED)
 	@$(BIN)/python -m benchmarks.reports $(ARGS)
+
+# About three minutes. ARGS="--points 90000" sweeps fewer. Exits with 1 if a limit is exceeded.
+bench-scale: $(DEVELOPED)
+	@$(BIN)/python -m benchmarks.scale $(ARGS)
 
 # A few minutes and 5 GB of disk; ARGS="--gb 0.1" uses less data, --folder DIR another disk.
 bench-backup: $(INSTALLED)

@@ -36,6 +36,13 @@ class RayNode:
         """Return the processes of the node, including its workers."""
         return [pid for pid in _running_pids() if _session(pid) == self.process.pid]
 
+    def kill_tasks(self) -> None:
+        """Kill the workers that are executing a task."""
+        for pid in self.pids():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::_evaluate"):
+                    os.kill(pid, signal.SIGKILL)
+
     def kill(self) -> None:
         """Kill all processes of the node at once, as a power cut does."""
         for pid in self.pids():
