@@ -65,9 +65,9 @@ class _Grid:
     def bottom(self) -> int:
         return TOP + self.height * len(self.rows)
 
-    def rect(self, row: int, column: int, style: str, content: str = "") -> str:
+    def rect(self, row: int, column: int, style: str) -> str:
         x, y = LEFT + column * self.width, TOP + row * self.height
-        return f'<rect x="{x:.1f}" y="{y}" width="{self.width:.1f}" height="{self.height}" {style}>{content}</rect>'
+        return f'<rect x="{x:.1f}" y="{y}" width="{self.width:.1f}" height="{self.height}" {style}/>'
 
     def middle(self, row: int, column: int) -> tuple[int, int]:
         """Return the position of a text centred in a cell."""
@@ -132,17 +132,17 @@ def _cells(heat_map: Json, cells: Sequence[_Cell], grid: _Grid, style: HeatMapSt
         depth = abs(cell.value - style.neutral) / strongest
         colour = _GAIN if cell.value >= style.neutral else _LOSS
         opacity = _MIN_OPACITY + depth * (_MAX_OPACITY - _MIN_OPACITY)
-        tooltip = _tooltip(heat_map, grid, cell, style)
-        fill = f'fill="{colour}" fill-opacity="{opacity:.2f}"'
-        drawn = grid.rect(cell.row, cell.column, fill, f"<title>{escape_xml(tooltip)}</title>")
+        drawn = f"<title>{escape_xml(_tooltip(heat_map, grid, cell, style))}</title>"
+        drawn += grid.rect(cell.row, cell.column, f'fill="{colour}" fill-opacity="{opacity:.2f}"')
         if fits_text:
             text = style.formatter(cell.value)
             drawn += svg_text(*grid.middle(cell.row, cell.column), text, ink=True, anchor="middle", size=20)
         if style.link and _has_links(heat_map, style):
             address = style.link(heat_map["best_point"][cell.row][cell.column])
             place = f'data-row="{cell.row}" data-column="{cell.column}" tabindex="{0 if cell is highest else -1}"'
-            drawn = f"<a href={quoteattr(address)} aria-label={quoteattr(tooltip)} {place}>{drawn}</a>"
-        yield drawn
+            yield f"<a href={quoteattr(address)} {place}>{drawn}</a>"
+        else:
+            yield f"<g>{drawn}</g>"
     frame = 'class="base" fill="none" stroke="#6e7781" stroke-width="5" pointer-events="none"'
     yield grid.rect(highest.row, highest.column, frame)
 
