@@ -9,8 +9,8 @@ from fastapi.concurrency import run_in_threadpool
 
 from coin_api.backup_health import PROBE
 from coin_api.deps import CatalogDep, HealthDep, IndexDep, OrchestratorDep
+from coin_api.pages import texts_history, texts_tasks
 from coin_api.pages import texts_overview as texts
-from coin_api.pages import texts_tasks
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
 from coin_api.tasks import Orchestrator, Task
@@ -50,7 +50,13 @@ async def overview(
     problems = {name: problem for name, problem in (await checks.problems()).items() if problem and name != PROBE}
     found = await run_in_threadpool(_read, orchestrator, index, catalog)
     return render_page(
-        request, "overview.html.j2", texts=texts, task_texts=texts_tasks, problems=problems, **found._asdict()
+        request,
+        "overview.html.j2",
+        texts=texts,
+        task_texts=texts_tasks,
+        history_texts=texts_history,
+        problems=problems,
+        **found._asdict(),
     )
 
 

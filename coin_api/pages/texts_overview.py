@@ -21,8 +21,8 @@ NO_RESULTS = Text("There are no results yet.", "아직 결과가 없습니다.")
 ALL_RESULTS = Text("All results", "모든 결과")
 CANDLES = Text("Candles", "캔들")
 STORED = Text(
-    "{series} series of {markets} markets; the newest candle opened at {newest} (Seoul).",
-    "종목 {markets}개의 시계열 {series}개. 최신 캔들의 시작 시각은 {newest}(서울)입니다.",
+    "Markets: {markets}; series: {series}. The newest candle opened at {newest} (Seoul).",
+    "종목 {markets}개, 시계열 {series}개. 최신 캔들의 시작 시각은 {newest}(서울)입니다.",
 )
 ALL_CANDLES = Text("All candles", "전체 캔들")
 UNKNOWN = Text("Not known while a service is down.", "서비스가 응답하지 않아 알 수 없습니다.")

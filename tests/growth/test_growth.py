@@ -55,7 +55,7 @@ def test_size_and_speed_stay_bounded(simulation: Simulation) -> None:
     assert last.status_ms < 2 * settled.status_ms + 5
     empty = simulation.retain(START + (days + 40) * DAY)
     _print(days + 40, empty)
-    assert empty.database_mb < settled.database_mb / 4
+    assert empty.database_mb < settled.database_mb / 3  # tables of less than 32 MiB keep their files
 
 
 def _mean_retention_ms(figures: list[DayFigures]) -> float:

@@ -7,7 +7,8 @@ const MAX_BARS = 6000; // loaded at once; more take seconds to load and to pan
 const MIN_LONGER_WIDTH = 4; // px of a candle of a longer timeframe
 const PAUSE = 150; // ms without a change of the view, after which other bars are loaded
 const LOG_SCALE_FROM = 10; // highest over lowest equity
-const LINE_COLOURS = ["line-1", "line-2", "line-3", "line-4", "line-5", "line-6"];
+// Those that differ most from the markers of entries and the levels of stops first.
+const LINE_COLOURS = ["line-5", "line-3", "line-6", "line-2", "line-4", "line-1"];
 const COLOURS = [...LINE_COLOURS, "paper", "muted", "line", "grid", "held", "gain", "loss", "loss-fill", "volume", "entry",
                  "highlight", "stop-loss", "take-profit", "trailing-stop"];
 
