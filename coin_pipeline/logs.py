@@ -119,8 +119,9 @@ class TextFormatter(logging.Formatter):
 
 
 def extra_fields(record: logging.LogRecord) -> dict[str, object]:
-    """Return the fields of a record that its caller passed as `extra`."""
-    return {name: value for name, value in vars(record).items() if name not in _STANDARD and name not in _DAGSTER}
+    """Return the fields of a record that its caller passed as `extra`, without those private to a library."""
+    fields = vars(record).items()
+    return {name: value for name, value in fields if name not in _STANDARD | _DAGSTER and not name.startswith("_")}
 
 
 def _ids_of(record: logging.LogRecord) -> dict[str, str]:

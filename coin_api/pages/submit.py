@@ -44,7 +44,7 @@ def submit(
     presets: PresetsDep,
     store: StoreDep,
     run: Annotated[str | None, Query(alias="from", max_length=100)] = None,
-    point: int | None = None,
+    point: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
     preset: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
     """Show the form: empty, or as a stored result, a point of a sweep or a preset fills it in."""

@@ -54,7 +54,7 @@ def sweep_form(
     presets: PresetsDep,
     store: StoreDep,
     run: Annotated[str | None, Query(alias="from", max_length=100)] = None,
-    point: int | None = None,
+    point: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
     preset: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
     """Show the form: empty, filled in as a stored sweep, or with values around those of a result, point or preset."""

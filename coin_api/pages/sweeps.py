@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
+from jinja2.exceptions import UndefinedError
 from markupsafe import Markup
 
 from coin_api.deps import IndexDep, OrchestratorDep, StoreDep
@@ -20,12 +21,13 @@ from coin_api.pages.result_errors import result_error_page
 from coin_api.pages.routing import page_router
 from coin_api.pages.submit import request_of
 from coin_api.pages.tasks import LISTED, RESULT_PAGES, dagster_url, find_task, task_values
+from coin_api.tasks import Orchestrator
 from coin_pipeline.backtest.labels import sweep_columns
 from coin_pipeline.backtest.messages import warning_sentences
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ResultNotFound
 from coin_pipeline.report.sweep_page import heat_map_figures
 from coin_pipeline.results.index import Filters
-from coin_pipeline.results.store import read_result, read_task_file
+from coin_pipeline.results.store import read_result, read_task_file, require_structure
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.sweeps.replay import is_sweep
 from coin_pipeline.sweeps.result import EQUITY_FILE
@@ -58,19 +60,25 @@ def sweep(request: Request, task_id: str, store: StoreDep, orchestrator: Orchest
     """Show a sweep: its result, or its progress and why it has none."""
     try:
         document: Json = json.loads(read_result(store, task_id))
+        if not is_sweep(document):
+            return RedirectResponse(RESULT_PAGES["backtest"].format(task_id))
+        with require_structure(task_id, UndefinedError):
+            return _result_page(request, document, store, dagster_url(orchestrator, task_id))
     except (InvalidRunId, ObjectCorrupt) as error:
         return result_error_page(request, task_id, error)
     except ResultNotFound as error:
-        try:
-            task = find_task(orchestrator, task_id)
-        except ResultNotFound:
-            return result_error_page(request, task_id, error)
-        if task.status == "completed":  # it has expired
-            return result_error_page(request, task_id, error)
-        return render_page(request, "task.html.j2", texts=texts_tasks, **task_values(task))
-    if not is_sweep(document):
-        return RedirectResponse(RESULT_PAGES["backtest"].format(task_id))
-    return _result_page(request, document, store, dagster_url(orchestrator, task_id))
+        return _task_page(request, task_id, orchestrator, error)
+
+
+def _task_page(request: Request, task_id: str, orchestrator: Orchestrator, missing: ResultNotFound) -> Response:
+    """Return the page of a sweep without a result."""
+    try:
+        task = find_task(orchestrator, task_id)
+    except ResultNotFound:
+        return result_error_page(request, task_id, missing)
+    if task.status == "completed":  # it has expired
+        return result_error_page(request, task_id, missing)
+    return render_page(request, "task.html.j2", texts=texts_tasks, **task_values(task))
 
 
 def _point_page(task_id: str, number: int) -> str:

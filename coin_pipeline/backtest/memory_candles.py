@@ -45,4 +45,4 @@ class MemoryCandles:
     def describe(self, symbol: str, timeframe: Timeframe | None = None, since: date | None = None) -> str:  # noqa: ARG002
         """Return a phrase for an error message: the range of a symbol's candles, in Seoul days."""
         first, last = (seoul_day(utc(time)) for time in self._series[symbol].time[[0, -1]])
-        return f"the frame holds {first}..{last}"
+        return f"the given candles are those of {first} to {last}"

@@ -84,7 +84,7 @@ def _sentence(text: str, stated: Json | None, language: Language) -> Sentence:
         return Sentence(text, "en")
     try:
         return Sentence(Message(stated["code"], stated["values"]).write(language), language)
-    except (KeyError, ValueError):  # of a later release
+    except (AttributeError, LookupError, TypeError, ValueError):  # of a later release, with other values
         return Sentence(text, "en")
 
 

@@ -132,7 +132,7 @@ def write_report(
     settings = read_settings(strategy_files)
     store, catalog = open_store(settings), CandleCatalog(settings.data_root)
     strategies = partial(load_registry, settings.coin_strategy_files)
-    page = read_report(store, catalog, run_id, language, strategies).html.encode()
+    page = read_report(store, catalog, run_id, language, strategies, user_code=True).html.encode()
     if output == "-":
         click.echo(page, nl=False)
         return

@@ -103,7 +103,8 @@ def _step_failure(data: StepFailureData) -> tuple[str, str | None]:
     if error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
         return INTERRUPTED, errors.RunInterrupted.__name__
     cause = error.cause or error  # of a request for a retry, once there are no more
-    message = cause.message.strip().splitlines()[-1]
+    message = cause.message.strip()
     if errors.error_class(cause.cls_name) is errors.CoinError:
-        return message, None
-    return message.partition(": ")[2], cause.cls_name  # without the name of the class, as Python prints it
+        return message.splitlines()[-1], None
+    sentence = message.partition(": ")[2]  # without the name of the class, as Python prints it
+    return " ".join(sentence.split()), cause.cls_name

@@ -20,6 +20,8 @@ DAYS_PER_YEAR, MONTHS_PER_YEAR = 365, 12
 _FIRST_YEAR = 1970
 _MIN_SAMPLE = 2  # values that a deviation or a distribution needs
 _MAX_BINS = 60
+_ROUNDING = 1e-12
+"""Returns that differ by no more are equal but for rounding errors."""
 _PERCENTILES = (5, 50, 95)
 
 
@@ -179,7 +181,7 @@ def match_volatility(returns: Floats, benchmark: Floats) -> Matched | None:
         returns: Daily returns of the account, shape (days,).
         benchmark: Daily returns of the benchmark, shape (days,).
     """
-    if any(len(column) < _MIN_SAMPLE or column.min() == column.max() for column in (returns, benchmark)):
+    if any(len(column) < _MIN_SAMPLE or np.ptp(column) <= _ROUNDING for column in (returns, benchmark)):
         return None
     with np.errstate(all="ignore"):  # absurd returns: no account
         factor = float(benchmark.std() / returns.std())

@@ -49,6 +49,8 @@ def read_report(
     run_id: str,
     language: Language = "en",
     strategies: Callable[[], StrategyRegistry] | None = None,
+    *,
+    user_code: bool = False,
     max_equity_rows: int = MAX_EQUITY_ROWS,
 ) -> Report:
     """Return the report of a stored result.
@@ -62,6 +64,7 @@ def read_report(
         run_id: The run.
         language: Language of the report of a backtest.
         strategies: Returns the registered strategies, of which that of a backtest plots its lines; None to plot none.
+        user_code: As for `strategy_lines`.
         max_equity_rows: As for `read_equity`.
 
     Raises:
@@ -75,7 +78,9 @@ def read_report(
         return _stored_report(store, run_id, document)
     indicators = read_indicators(store, run_id)
     with require_structure(result_key(stored_document(store, run_id).shelf, run_id), UndefinedError):
-        plot = strategy_lines(document, candles, strategies, language) if strategies else no_lines
+        plot = no_lines
+        if strategies:
+            plot = strategy_lines(document, candles, strategies, language, user_code=user_code)
         inputs = ChartInputs(candles, indicators, language, plot)
         html = render_report(document, _read_tables(store, run_id, document, max_equity_rows), inputs)
     return Report(html, content_security_policy())

@@ -1,8 +1,6 @@
 """Lines that the strategy of a backtest plots, computed from its candles when its report is built."""
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from threading import Lock
 from typing import NamedTuple, TypeAlias
 
 from coin_pipeline.backtest.candle_source import CandleSource
@@ -29,8 +27,12 @@ FAILED = Text(
     "The levels that the strategy decided by cannot be drawn: {error}",
     "전략의 진입 판단에 쓰인 기준선을 그릴 수 없습니다: {error}",
 )
-_USER_CODE = Lock()
-"""Held while a user's strategy plots: its state is restored afterwards, so two calls at a time would mix theirs."""
+OF_A_USER = Text(
+    "The API does not run the code of a user's strategy. Its levels are drawn by 'coin results report {run_id}';"
+    " Signals(plot=...) stores them with the result.",
+    "API는 사용자 전략의 코드를 실행하지 않습니다. 기준선은 'coin results report {run_id}'로 그리거나,"
+    " Signals(plot=...)으로 결과와 함께 저장하십시오.",
+)
 
 
 class StrategyLines(NamedTuple):
@@ -50,7 +52,12 @@ def no_lines(symbol: str, bars: Bars) -> StrategyLines:  # noqa: ARG001 -- a `Li
 
 
 def strategy_lines(
-    document: Json, candles: CandleSource, load: Callable[[], StrategyRegistry], language: Language = "en"
+    document: Json,
+    candles: CandleSource,
+    load: Callable[[], StrategyRegistry],
+    language: Language = "en",
+    *,
+    user_code: bool = False,
 ) -> LinesOf:
     """Return the function that plots the strategy of a backtest, on the candles and with the code of that backtest.
 
@@ -59,12 +66,16 @@ def strategy_lines(
         candles: Where its candles are stored.
         load: Returns the registered strategies.
         language: Language of the reasons why lines are missing.
+        user_code: Whether to call strategies that are not built in, in this process. Their code may not return, may
+            end the process, and keeps its state: one call at a time.
     """
     try:
         registry = load()
         strategy = registry.get(document["strategy"])
         if type(strategy).plot is Strategy.plot:
             return no_lines
+        if not (user_code or is_built_in(strategy)):
+            return _missing(OF_A_USER.write(language, run_id=document["run_id"]))
         if "spec" not in document or code_digest(strategy) != document["fingerprint"].get("code"):
             return _missing(CODE_CHANGED.write(language))
         return _Plot(document, candles, registry, language)
@@ -96,7 +107,6 @@ class _Plot:
         stored = self._warm_ups[symbol]
         warm_up = WarmUp.model_validate(stored) if stored else None
         warm = read_warm_bars(self._candles, self._spec, symbol, bars, warm_up)
-        own_turn = nullcontext() if is_built_in(self._strategy) else _USER_CODE
-        with own_turn, isolated(self._strategy, warm.bars, symbol, self._params):
+        with isolated(self._strategy, warm.bars, symbol, self._params):
             lines = run_plot(self._strategy, warm.bars, self._params, symbol)
         return {label: line._replace(values=line.values[warm.start :]) for label, line in lines.items()}

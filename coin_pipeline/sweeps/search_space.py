@@ -291,7 +291,7 @@ def _parse_decimal(text: str) -> Decimal:
         number = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"{text[:80]!r} is not a number") from None
-    if not number.is_finite() or (number and not _MIN_MAGNITUDE <= abs(number) <= _MAX_MAGNITUDE):
+    if not number.is_finite() or (number and not _MIN_MAGNITUDE <= number.copy_abs() <= _MAX_MAGNITUDE):
         raise ValueError(f"{text[:80]!r} is not a number between {_MIN_MAGNITUDE} and {_MAX_MAGNITUDE}")
     return number
 

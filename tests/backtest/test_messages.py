@@ -46,7 +46,14 @@ def test_a_stored_warning_is_written_in_korean(message: Message) -> None:
 
 @pytest.mark.parametrize(
     "codes",
-    [None, [{"code": "of a later release", "values": {}}], [{"code": "sharpe", "values": {"figure": 7.0}}]],
+    [
+        None,
+        [{"code": "of a later release", "values": {}}],
+        [{"code": "sharpe", "values": {"figure": 7.0}}],
+        [{"code": "sharpe", "values": {"value": None, "limit": 4}}],
+        [{"code": "sharpe", "values": None}],
+        [{"code": ["sharpe"], "values": {}}],
+    ],
 )
 def test_a_warning_without_a_known_code_stays_in_english(codes: object) -> None:
     """That of an earlier release, and of a later one."""

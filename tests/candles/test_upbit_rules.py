@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from coin_pipeline.candles.exchanges.upbit_rules import min_orders, tick_table
@@ -132,6 +132,7 @@ def test_quoted_prices_survive_a_round_trip(symbol: str, day: date, digits: int,
     """A price that was rounded to a tick is a multiple of it, and rounding it again either way changes nothing."""
     table, time = table_of(symbol), np.array([midnight(day)])
     price = np.array([float(digits * Fraction(10) ** exponent)])
+    assume(price[0] < 1e12 * tick(symbol, price[0], day))  # beyond, a double is no longer within a thousandth of a tick
     for quoted in (table.round_up(price, time), table.round_down(price, time)):
         if quoted[0] > 0:
             assert table.on_grid(quoted, time).all()

@@ -43,6 +43,7 @@ TOOLS = {
     ),
     *(
         "psql",
+        "ray",
         "sed",
         "sleep",
         "sort",

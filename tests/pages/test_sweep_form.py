@@ -75,6 +75,7 @@ def test_point_that_does_not_exist(app: TestClient, data_root: Path) -> None:
     response = app.get(f"/app/sweeps/new?from={stored_sweep(data_root)}&point=2")
     assert response.status_code == 422
     assert "2 is not a point that this sweep evaluated" in response.text
+    assert app.get(f"/app/sweeps/new?from={stored_sweep(data_root)}&point={2**63}").status_code == 422
 
 
 def open_form(page: Page, url: str, query: str = "") -> None:

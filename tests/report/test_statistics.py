@@ -179,6 +179,7 @@ def test_equity_is_not_matched_without_movement() -> None:
     """Neither of an account that rests nor to such a benchmark, nor on one day."""
     moving, idle = np.array([0.1, -0.1]), np.zeros(2)
     assert match_volatility(idle, moving) is None
+    assert match_volatility(np.array([0.0, 1e-17]), moving) is None
     assert match_volatility(moving, idle) is None
     assert match_volatility(moving[:1], moving[:1]) is None
 

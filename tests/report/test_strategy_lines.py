@@ -18,7 +18,7 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.languages import Language
 from coin_pipeline.report.chart import ChartInputs
 from coin_pipeline.report.data import Limits, report_data
-from coin_pipeline.report.strategy_lines import CODE_CHANGED, FAILED, StrategyLines, strategy_lines
+from coin_pipeline.report.strategy_lines import CODE_CHANGED, FAILED, OF_A_USER, StrategyLines, strategy_lines
 from coin_pipeline.strategies.registry import load_registry
 from tests.report.columns import unpack
 
@@ -67,7 +67,7 @@ def lines_of(root: Path, document: Json, language: Language = "en") -> StrategyL
     """Return the lines of its symbol, with the strategies as they are now."""
     catalog, load = CandleCatalog(root), partial(load_registry, [root / "averages.py"])
     bars = catalog.load(SYMBOL, DAY, START, END, "Asia/Seoul").bars
-    return strategy_lines(document, catalog, load, language)(SYMBOL, bars)
+    return strategy_lines(document, catalog, load, language, user_code=True)(SYMBOL, bars)
 
 
 def test_lines_begin_after_the_warm_up_of_the_backtest(root: Path) -> None:
@@ -95,7 +95,7 @@ def test_every_call_starts_from_the_same_state(root: Path) -> None:
     document, registry = backtest(root), load_registry([root / "averages.py"])
     catalog = CandleCatalog(root)
     bars = catalog.load(SYMBOL, DAY, START, END, "Asia/Seoul").bars
-    plot = strategy_lines(document, catalog, lambda: registry)
+    plot = strategy_lines(document, catalog, lambda: registry, user_code=True)
     assert plot(SYMBOL, bars).lines.keys() == plot(SYMBOL, bars).lines.keys()
 
 
@@ -135,6 +135,15 @@ def test_a_report_states_why_there_are_no_lines(root: Path, change: Callable[[Pa
     assert reason in missing
 
 
+def test_the_api_does_not_run_the_code_of_a_user(root: Path) -> None:
+    """It may never return; the reason names what draws the lines."""
+    document = backtest(root)
+    load = partial(load_registry, [root / "averages.py"])
+    bars = CandleCatalog(root).load(SYMBOL, DAY, START, END, "Asia/Seoul").bars
+    found = strategy_lines(document, CandleCatalog(root), load)(SYMBOL, bars)
+    assert found == StrategyLines(missing=OF_A_USER.en.replace("{run_id}", "r"))
+
+
 def test_a_strategy_that_fails_to_plot(root: Path) -> None:
     """The reason has the line of its code."""
     failing = STRATEGY.replace("self.calls += 1", "raise KeyError('ema')")
@@ -156,7 +165,7 @@ def test_lines_on_the_volume_of_combined_candles_are_sums(root: Path) -> None:
     days = {"start_date": str(START), "end_date": str(END), "timeframe": "1d", "symbols": [SYMBOL]}
     spec = resolve(parse_request({"strategy": "averages", **days}), registry)
     result = runner.run_backtest(spec, CandleCatalog(root), registry, run_id="r")
-    plot = strategy_lines(result.document, CandleCatalog(root), lambda: registry)
+    plot = strategy_lines(result.document, CandleCatalog(root), lambda: registry, user_code=True)
     inputs = ChartInputs(CandleCatalog(root), plot=plot)
     (symbol,) = report_data(result.document, result.tables, inputs, limits=Limits(candles=40))["symbols"]
     assert symbol["candles"] is not None

@@ -87,6 +87,7 @@ def test_two_numbers_are_a_range() -> None:
         ("1:inf:1", "is not a number between"),
         ("nan:1:1", "is not a number between"),
         ("0:1e999999:1", "is not a number between"),
+        ("0:9e99999999:1", "is not a number between"),
         ("0:1:1e-999", "is not a number between"),
         ("::", "'' is not a number"),
     ],

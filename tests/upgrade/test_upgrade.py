@@ -124,13 +124,15 @@ def test_runs_are_listed_with_their_events(upgraded: Installation, instance: dg.
 
 
 def test_replays_have_the_same_figures(upgraded: Installation) -> None:
-    """A sweep is identical; a backtest but for a new field and the sentence of its look-ahead check."""
+    """A sweep is identical; a backtest but for new fields and the sentence of its look-ahead check."""
     settings = load_settings()
     sources = open_store(settings), CandleCatalog(settings.data_root), load_registry()
     assert replay_sweep(*sources, upgraded.answers["sweep"]).identical
     replay = replay_backtest(*sources, upgraded.answers["task"])
     others = [(each.kind, each.name) for each in replay.differences if each.kind not in {"code", "versions"}]
-    assert sorted(others) == [("field", "symbols.0.unfilled_signals"), ("text", "symbols.0.checks.1.detail")]
+    codes = [f"symbols.0.checks.{check}.{name}" for check in (0, 1) for name in ("code", "values")]
+    added = [("field", name) for name in (*codes, "symbols.0.unfilled_signals", "warning_codes")]
+    assert sorted(others) == [*added, ("text", "symbols.0.checks.1.detail")]
 
 
 def test_the_command_accepts_another_wording(upgraded: Installation) -> None:
