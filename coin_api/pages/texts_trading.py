@@ -8,7 +8,7 @@ POSITIONS_INTRO = Text(
     "모의 포지션입니다. 보유 중인 포지션은 저장된 최근 종가로 평가하고, 청산된 포지션은 이력에 표시합니다.",
 )
 NO_POSITIONS = Text(
-    "There are no positions yet. Forward tests open them, and the form below.",
+    "There are no positions yet. Forward tests open them, and so does the form below.",
     "아직 포지션이 없습니다. 포워드 테스트나 아래 양식으로 엽니다.",
 )
 OPEN = Text("Open positions", "보유 포지션")

@@ -96,7 +96,7 @@ def test_every_call_starts_from_the_same_state(root: Path) -> None:
     catalog = CandleCatalog(root)
     bars = catalog.load(SYMBOL, DAY, START, END, "Asia/Seoul").bars
     plot = strategy_lines(document, catalog, lambda: registry, user_code=True)
-    assert plot(SYMBOL, bars).lines.keys() == plot(SYMBOL, bars).lines.keys()
+    assert plot(SYMBOL, bars).lines.keys() == plot(SYMBOL, bars).lines.keys() == {"mean 1", "volume"}
 
 
 @pytest.mark.parametrize(("language", "reason"), [("en", CODE_CHANGED.en), ("ko", CODE_CHANGED.ko)])

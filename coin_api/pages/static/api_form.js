@@ -15,6 +15,7 @@ function handle(form) {
     try {
       const { ok, body } = await send("POST", url, content, { "Idempotency-Key": key });
       if (ok) {
+        button.disabled = false; // Firefox would keep it so after the reload
         location.reload();
         return;
       }

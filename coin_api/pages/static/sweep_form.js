@@ -70,6 +70,7 @@ async function countPoints() {
     for (const { field, message } of swept) showProblem(field.split("=")[0], message);
     points.textContent = ok ? body.points.toLocaleString("en") : "–";
     confirm.hidden = confirm.firstElementChild.disabled = !(ok && body.needs_confirmation);
+    if (confirm.hidden) confirm.querySelector("input").checked = false; // it was given for another sweep
   } catch {
     points.textContent = "–"; // a submission reports that the server does not respond
   }
