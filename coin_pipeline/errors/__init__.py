@@ -52,6 +52,8 @@ CoinError
 ├── CandlesChanged                  stored candles differ from those that the run started with
 ├── CodeChanged                     code was edited during the run
 ├── ClusterMismatch                 a machine of the Ray cluster has other code or packages
+├── ObjectStoreFull                 Ray has no room for the candles of a sweep
+├── ChunkStalled                    part of a sweep made no progress in a Ray worker
 ├── ChunkLost                       part of a sweep was lost repeatedly, with the worker that evaluated it
 ├── SweepDisagrees                  a sweep and a backtest of one of its points produced different figures
 ├── NotReplayable                   a stored result does not record its inputs
@@ -183,12 +185,14 @@ from coin_pipeline.errors.runs import (
     CandlesChanged,
     CandlesNotCollected,
     ChunkLost,
+    ChunkStalled,
     ClusterMismatch,
     CodeChanged,
     ForwardTestsFailed,
     LookAhead,
     NotDeterministic,
     NotReplayable,
+    ObjectStoreFull,
     OutOfMemory,
     RunFailed,
     RunInterrupted,
@@ -234,6 +238,7 @@ __all__ = [
     "CandlesNotCollected",
     "CandlesNotFound",
     "ChunkLost",
+    "ChunkStalled",
     "ClientQueueFull",
     "ClusterMismatch",
     "ClusterUnavailable",
@@ -282,6 +287,7 @@ __all__ = [
     "ObjectCorrupt",
     "ObjectExists",
     "ObjectNotFound",
+    "ObjectStoreFull",
     "OrchestratorUnavailable",
     "OutOfMemory",
     "OverExit",

@@ -145,6 +145,26 @@ class ClusterMismatch(CoinError):
         super().__init__(f"the Ray cluster cannot evaluate the sweep: {reason}")
 
 
+class ObjectStoreFull(CoinError):
+    """Ray has no room for the candles of a sweep."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Ray has no room for the candles of the sweep on the machine of the run: {reason}; start the node there"
+            " with a larger --object-store-memory and free the disk of its --temp-dir, or sweep fewer symbols or days"
+        )
+
+
+class ChunkStalled(CoinError):
+    """Part of a sweep made no progress in a Ray worker for as long as a run may go without."""
+
+    def __init__(self, first: int, stop: int, host: str, seconds: int) -> None:
+        super().__init__(
+            f"points {first:,} to {stop - 1:,} of the sweep made no progress for {seconds} s on {host}; one call of the"
+            " strategy may take at most COIN_STALL_SECONDS; raise it if the call is slow but ends; other parts are kept"
+        )
+
+
 class ChunkLost(CoinError):
     """Part of a sweep was lost repeatedly, each time with the process that evaluated it."""
 

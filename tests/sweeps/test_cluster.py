@@ -3,29 +3,47 @@
 import os
 import shutil
 import signal
+import socket
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 import coin_pipeline
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.errors import ChunkLost, ClusterMismatch, ClusterUnavailable, StrategyFailed
+from coin_pipeline.errors import (
+    ChunkLost,
+    ChunkStalled,
+    ClusterMismatch,
+    ClusterUnavailable,
+    CoinError,
+    ObjectStoreFull,
+    StrategyFailed,
+)
+from coin_pipeline.liveness import report_progress
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from coin_pipeline.sweeps.cluster.client import evaluate_on_cluster, split_into_parts
+from coin_pipeline.sweeps.cluster.messages import Alive, Failure, Part
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import SweepChunk, split_into_chunks
+from coin_pipeline.sweeps.processes.protocol import rebuild_error, receive, send
 from coin_pipeline.sweeps.trials import read_metadata, trials_digest
 from tests.platforms import free_ports, wait_until
 from tests.ray_cluster import NO_RAY, RayCluster, ray_cluster
 from tests.sweeps.parts import spec_of
 
-pytest.importorskip("ray", reason=NO_RAY)
-SMALL = 731 * 5 * 25
-"""Bars times points of parts of five points, for a strategy in Python."""
+ray = pytest.importorskip("ray", reason=NO_RAY)
+from coin_pipeline.sweeps.cluster import __main__ as program  # noqa: E402 -- imports Ray
+from coin_pipeline.sweeps.cluster import worker  # noqa: E402
+
+PARTS = 8
+"""Parts of the 40 points of a strategy in Python, so that each has five points."""
 BUILT_IN_SPACE = {"volume_window": "5:30:1", "top_percentile": "0.1,0.2"}
 SOURCE = """
 import os
@@ -130,6 +148,102 @@ def _is_running(pid: int) -> bool:
         return False
 
 
+def test_points_of_a_slow_strategy_are_divided_among_many_cores(candles: CandleCatalog, mine: StrategyRegistry) -> None:
+    """A sweep of 200 points in Python is 50 parts of at most 4 points, of which none is missing."""
+    chunk = chunk_of(candles, mine, {"every": "1:200:1"}, strategy="mine", warm_up="none")
+    parts = [*split_into_parts(chunk, vectorized=False)]
+    assert [point for part in parts for point in range(part.first, part.stop)] == [*range(200)]
+    assert max(part.stop - part.first for part in parts) == 4
+
+
+def test_a_driver_that_waits_sends_signs_of_life() -> None:
+    """While no outcome arrives, the client receives signs of life, which are progress of the run."""
+    own, other = socket.socketpair()
+    with own, other:
+        program.Driver(other.fileno(), None, "head:1", lambda: 2).wait()
+        assert isinstance(receive(own.fileno()), Alive)
+
+
+def test_a_cluster_without_processors_is_unavailable() -> None:
+    """The sentence names the remedy; before the time is over, nodes may join."""
+    assert program.Driver(-1, None, "head:1", lambda: 0, no_cpus_s=3600).capacity() == 1
+    with pytest.raises(ClusterUnavailable, match=r"it has no processors; add a node"):
+        program.Driver(-1, None, "head:1", lambda: 0, no_cpus_s=0).capacity()
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [
+        (ray.exceptions.ObjectStoreFullError("5 GiB needed"), ObjectStoreFull, r"5 GiB needed.*--object-store-memory"),
+        (ray.exceptions.RaySystemError("no head"), ClusterUnavailable, r"has ended.*no head"),
+        (KeyError("bug"), RuntimeError, r"KeyError: 'bug'"),
+    ],
+)
+def test_an_error_of_the_process_that_uses_ray_is_not_a_lost_cluster(
+    raised: Exception, expected: type[Exception], message: str
+) -> None:
+    """The run receives the error itself; only what Ray could not do is a lost cluster."""
+
+    def fail(_line: int, _address: str) -> None:
+        raise raised
+
+    own, other = socket.socketpair()
+    with own, other:
+        send(own.fileno(), "head:1")
+        program.serve(other.fileno(), fail)
+        failure = receive(own.fileno())
+    assert isinstance(failure, Failure)
+    with pytest.raises(expected, match=f"(?s){message}") as caught:
+        raise rebuild_error(*failure.error)
+    assert isinstance(caught.value, CoinError) == (expected is not RuntimeError)
+
+
+def test_a_part_without_progress_is_ended() -> None:
+    """The error names its points, also if the strategy never returns."""
+    with pytest.raises(ChunkStalled, match=r"points 3 to 6 of the sweep made no progress for 0 s on .*COIN_STALL_SEC"):
+        worker.call_while_progressing(Event().wait, Part(3, 7), 0.1)
+
+
+def test_a_slow_part_that_progresses_is_not_ended() -> None:
+    """It may take longer than its time without progress."""
+
+    def progress_slowly() -> str:
+        for _ in range(30):
+            time.sleep(0.05)
+            report_progress()
+        return "done"
+
+    assert worker.call_while_progressing(progress_slowly, Part(0, 1), 1.0) == "done"
+
+
+@pytest.mark.parametrize("fault", ["link", "writable", "file"])
+def test_strategy_files_are_not_written_where_others_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """A link, a folder that all may write to, and a file in place of the folder are refused."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    root = tmp_path / f"coin-strategies-{os.getuid()}"
+    if fault == "link":
+        (tmp_path / "elsewhere").mkdir()
+        root.symlink_to(tmp_path / "elsewhere")
+    elif fault == "writable":
+        root.mkdir()
+        root.chmod(0o777)
+    else:
+        root.touch()
+    with pytest.raises(ClusterMismatch, match="is not a folder that only this user can write to; remove it"):
+        worker.write_strategy({"mine.py": b"A = 1"})
+
+
+def test_a_changed_strategy_file_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that exists is used only if it has the content of the run."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (path,) = worker.write_strategy({"mine.py": b"A = 1"})
+    path.write_bytes(b"A = 2")
+    assert worker.write_strategy({"mine.py": b"A = 1"}) == [path]
+    assert path.read_bytes() == b"A = 1"
+
+
 @pytest.mark.parametrize("search", ["grid", pytest.param("random", marks=pytest.mark.long)])
 def test_trials_are_those_of_this_machine(
     candles: CandleCatalog, tmp_path: Path, cluster: RayCluster, search: str
@@ -163,7 +277,7 @@ def test_a_strategy_travels_with_the_files_that_it_imports(
     here = evaluate(candles, mine, LocalStore(tmp_path / "here"), chunk)
     own = notes / str(os.getpid())
     own.unlink()
-    there = evaluate_on_cluster(candles, mine, LocalStore(tmp_path / "there"), chunk, cluster.address, part_bars=SMALL)
+    there = evaluate_on_cluster(candles, mine, LocalStore(tmp_path / "there"), chunk, cluster.address, divisor=PARTS)
     assert trials_digest(there) == trials_digest(here)
     assert decisions(notes) == Counter(range(2, 41))
     assert not own.exists()
@@ -174,8 +288,8 @@ def test_stored_parts_need_no_cluster(
 ) -> None:
     """A sweep that was evaluated is read from the store."""
     chunk, store = own_chunk(candles, mine, notes), LocalStore(tmp_path / "store")
-    first = evaluate_on_cluster(candles, mine, store, chunk, cluster.address, part_bars=SMALL)
-    again = evaluate_on_cluster(candles, mine, store, chunk, "127.0.0.1:1", part_bars=SMALL)
+    first = evaluate_on_cluster(candles, mine, store, chunk, cluster.address, divisor=PARTS)
+    again = evaluate_on_cluster(candles, mine, store, chunk, "127.0.0.1:1", divisor=PARTS)
     assert again.equals(first)
 
 
@@ -187,7 +301,7 @@ def test_the_first_failing_point_is_named(
     with pytest.raises(StrategyFailed) as here:
         evaluate(candles, mine, LocalStore(tmp_path / "here"), chunk)
     with pytest.raises(StrategyFailed) as there:
-        evaluate_on_cluster(candles, mine, LocalStore(tmp_path), chunk, cluster.address, part_bars=SMALL)
+        evaluate_on_cluster(candles, mine, LocalStore(tmp_path), chunk, cluster.address, divisor=PARTS)
     assert str(there.value) == str(here.value)
     assert "with every=7: line" in str(there.value)
 
@@ -197,7 +311,7 @@ def test_a_killed_worker_is_replaced(
 ) -> None:
     """The trials are complete, and no point was decided more than once again."""
     chunk = own_chunk(candles, mine, notes, die_at=23, die_once=True)
-    table = evaluate_on_cluster(candles, mine, LocalStore(tmp_path / "store"), chunk, cluster.address, part_bars=SMALL)
+    table = evaluate_on_cluster(candles, mine, LocalStore(tmp_path / "store"), chunk, cluster.address, divisor=PARTS)
     assert table["point"].to_pylist() == [*range(40)]
     assert decisions(notes)[23] == max(decisions(notes).values()) == 2
 
@@ -209,11 +323,11 @@ def test_a_part_that_kills_its_workers_ends_the_sweep(
     """After three losses the sentence names its points; other parts are kept, and the cluster keeps working."""
     chunk, store = own_chunk(candles, mine, notes, die_at=33), LocalStore(tmp_path / "store")
     with pytest.raises(ChunkLost, match=r"points 30 to 34 of the sweep were lost 3 times"):
-        evaluate_on_cluster(candles, mine, store, chunk, cluster.address, part_bars=SMALL)
+        evaluate_on_cluster(candles, mine, store, chunk, cluster.address, divisor=PARTS)
     assert decisions(notes)[33] == 3
     assert len([*store.keys("sweeps/chunks")]) >= 6
     healthy = own_chunk(candles, mine, notes)
-    assert len(evaluate_on_cluster(candles, mine, store, healthy, cluster.address, part_bars=SMALL)) == 40
+    assert len(evaluate_on_cluster(candles, mine, store, healthy, cluster.address, divisor=PARTS)) == 40
 
 
 def test_a_cancelled_sweep_leaves_no_worker(
@@ -229,9 +343,7 @@ def test_a_cancelled_sweep_leaves_no_worker(
 
     chunk = own_chunk(candles, mine, notes, seconds=0.3)
     with pytest.raises(Cancelled):
-        evaluate_on_cluster(
-            candles, mine, LocalStore(tmp_path), chunk, cluster.address, part_bars=SMALL, progress=cancel
-        )
+        evaluate_on_cluster(candles, mine, LocalStore(tmp_path), chunk, cluster.address, divisor=PARTS, progress=cancel)
     wait_until(lambda: not deciding_pids(notes))
     assert decisions(notes)
 
@@ -246,7 +358,7 @@ def test_workers_end_with_a_killed_run(
     if evaluating == 0:
         store = LocalStore(tmp_path)
         kill = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # noqa: E731 -- in a fork
-        evaluate_on_cluster(candles, mine, store, chunk, cluster.address, part_bars=SMALL, progress=kill)
+        evaluate_on_cluster(candles, mine, store, chunk, cluster.address, divisor=PARTS, progress=kill)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(evaluating, 0)[1]) == -signal.SIGKILL
     wait_until(lambda: not deciding_pids(notes))
@@ -292,7 +404,7 @@ def test_a_killed_node_is_replaced(
 
     chunk = own_chunk(candles, mine, notes, seconds=0.2)
     table = evaluate_on_cluster(
-        candles, mine, LocalStore(tmp_path / "s"), chunk, own_cluster.address, part_bars=SMALL, progress=kill
+        candles, mine, LocalStore(tmp_path / "s"), chunk, own_cluster.address, divisor=PARTS, progress=kill
     )
     assert table["point"].to_pylist() == [*range(40)]
     assert not node.pids()
@@ -314,12 +426,12 @@ def test_a_sweep_resumes_after_its_head_was_killed(
 
     chunk = own_chunk(candles, mine, notes, seconds=0.05)
     with pytest.raises(ClusterUnavailable, match="has ended"):
-        evaluate_on_cluster(candles, mine, store, chunk, own_cluster.address, part_bars=SMALL, progress=kill)
+        evaluate_on_cluster(candles, mine, store, chunk, own_cluster.address, divisor=PARTS, progress=kill)
     kept = len([*store.keys("sweeps/chunks")])
     assert 3 <= kept < 8
     own_cluster.start_head(2)
     before = decisions(notes)
-    table = evaluate_on_cluster(candles, mine, store, chunk, own_cluster.address, part_bars=SMALL)
+    table = evaluate_on_cluster(candles, mine, store, chunk, own_cluster.address, divisor=PARTS)
     assert table["point"].to_pylist() == [*range(40)]
     missing = (8 - kept) * 5
     assert missing - 1 <= sum((decisions(notes) - before).values()) <= missing  # the first point is not counted

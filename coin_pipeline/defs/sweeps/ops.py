@@ -77,9 +77,16 @@ def evaluate_chunk(
     with translate_errors():
         progress = PointsReporter(context, len(chunk.spec.symbols)).add_rows
         if _uses_ray(chunk.spec):
-            stored, address = False, load_settings().coin_ray_address
+            stored, settings = False, load_settings()
             table = evaluate_on_cluster(
-                candles, strategies, store, chunk, address, fresh=config.fresh, progress=progress
+                candles,
+                strategies,
+                store,
+                chunk,
+                settings.coin_ray_address,
+                fresh=config.fresh,
+                progress=progress,
+                stall_s=settings.coin_stall_seconds,
             )
         else:
             stored = not config.fresh and read_trials(store, chunk.key) is not None  # damaged trials are not reused

@@ -8,17 +8,19 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError, RayTaskError
 
-from coin_pipeline.errors import ChunkLost, ClusterMismatch, ClusterUnavailable, CoinError
-from coin_pipeline.sweeps.cluster.messages import Outcome, Part
+from coin_pipeline.errors import ChunkLost, ClusterMismatch, ClusterUnavailable, ObjectStoreFull
+from coin_pipeline.sweeps.cluster.messages import HEAD_ENDED, Alive, Failure, Outcome, Part
 from coin_pipeline.sweeps.processes.protocol import describe_error, receive, send
 
 MAX_LOSSES = 3
@@ -28,7 +30,9 @@ PARTS_PER_CPU = 2
 CONNECT_S = 5.0
 """Time that the head may take to accept a connection, seconds."""
 CAPACITY_S = 1.0
-"""How often the processors of the cluster are counted, seconds."""
+"""How often the processors of the cluster are counted, and a sign of life is sent while this process waits, seconds."""
+NO_CPUS_S = 60.0
+"""Time that a cluster may have no processors, seconds: nodes may be about to join."""
 
 
 def _evaluate(reference: Any, first: int, stop: int) -> Any:  # noqa: ANN401 -- Ray's
@@ -38,34 +42,85 @@ def _evaluate(reference: Any, first: int, stop: int) -> Any:  # noqa: ANN401 -- 
     return run(reference[0], Part(first, stop))
 
 
-class _Driver:
-    """Submits parts as Ray tasks and sends their outcomes."""
+def _count_cpus() -> int:
+    return int(ray.cluster_resources().get("CPU", 0))
 
-    def __init__(self, line: int, reference: Any) -> None:  # noqa: ANN401 -- Ray's
+
+class Driver:
+    """Submits parts as Ray tasks and sends their outcomes.
+
+    Args:
+        line: Descriptor of the line to the run.
+        reference: Reference to the job and the references to its candles.
+        address: Address of the cluster.
+        count_cpus: Returns the number of processors of the cluster.
+        no_cpus_s: Time that it may have none, seconds.
+    """
+
+    def __init__(
+        self,
+        line: int,
+        reference: Any,  # noqa: ANN401 -- Ray's
+        address: str,
+        count_cpus: Callable[[], int] = _count_cpus,
+        no_cpus_s: float = NO_CPUS_S,
+    ) -> None:
         self._line = line
+        self._address = address
+        self._count_cpus = count_cpus
+        self._no_cpus_s = no_cpus_s
         self._reference = reference
         # Lost tasks are repeated here and not by Ray, so that they are counted.
         self._task = ray.remote(num_cpus=1, max_retries=0)(_evaluate)
         self._events = SimpleQueue[Part | tuple[Part, Future[Any]]]()
         self._losses: dict[Part, int] = {}
-        self._capacity, self._counted_at = 0, -CAPACITY_S
+        self._cpus, self._counted_at = 0, -CAPACITY_S
+        self._had_cpus_at = time.monotonic()
 
     def run(self) -> None:
-        """Evaluate parts until the other side closes the line, which ends this process."""
+        """Evaluate parts until the other side closes the line, which ends this process.
+
+        Raises:
+            ClusterUnavailable: The cluster has no processors.
+        """
         Thread(target=self._receive, daemon=True).start()
         while True:
-            event = self._events.get()
+            try:
+                event = self._events.get(timeout=CAPACITY_S)
+            except Empty:
+                self.wait()
+                continue
             if isinstance(event, Part):
                 self._submit(event)
             else:
                 self._finish(*event)
 
+    def wait(self) -> None:
+        """Send a sign of life: this process waits for workers.
+
+        A worker ends a part without progress by itself, so whatever is in flight either progresses or waits for a core.
+
+        Raises:
+            ClusterUnavailable: The cluster has no processors.
+        """
+        self.capacity()
+        send(self._line, Alive())
+
     def capacity(self) -> int:
-        """Return the number of parts that the cluster should have; nodes may have joined or left it."""
-        if time.monotonic() - self._counted_at >= CAPACITY_S:
-            cpus = int(ray.cluster_resources().get("CPU", 0))
-            self._capacity, self._counted_at = max(1, PARTS_PER_CPU * cpus), time.monotonic()
-        return self._capacity
+        """Return the number of parts that the cluster should have; nodes may have joined or left it.
+
+        Raises:
+            ClusterUnavailable: It has had no processors for some time.
+        """
+        now = time.monotonic()
+        if now - self._counted_at >= CAPACITY_S:
+            self._cpus, self._counted_at = self._count_cpus(), now
+            if self._cpus:
+                self._had_cpus_at = now
+            elif now - self._had_cpus_at >= self._no_cpus_s:
+                reason = "it has no processors; add a node that has some ('ray start --address HEAD:PORT')"
+                raise ClusterUnavailable(self._address, reason)
+        return max(1, PARTS_PER_CPU * self._cpus)
 
     def _receive(self) -> None:
         try:
@@ -102,37 +157,63 @@ def _worker_failure(cause: BaseException) -> BaseException:
     return cause
 
 
-def _connect(address: str) -> CoinError | None:
-    """Connect to the cluster; return why that failed."""
+def _connect(address: str) -> None:
+    """Connect to the cluster.
+
+    Raises:
+        ClusterUnavailable: It cannot be reached.
+        ClusterMismatch: Its versions of Ray or Python differ.
+    """
     try:
         if address != "auto":  # Ray itself takes most of a minute to report that nothing listens there
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), CONNECT_S).close()
         ray.init(address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
     except (OSError, ValueError, RayError) as error:
-        return ClusterUnavailable(address, _one_line(error))
+        raise ClusterUnavailable(address, _one_line(error)) from error
     except RuntimeError as error:
         if "ersion mismatch" in str(error):
-            return ClusterMismatch(_one_line(error))
-        return ClusterUnavailable(address, _one_line(error))
-    return None
+            raise ClusterMismatch(_one_line(error)) from error
+        raise ClusterUnavailable(address, _one_line(error)) from error
 
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300].rstrip(".")
 
 
-def serve(line: int) -> None:
+def serve(line: int, evaluate: Callable[[int, str], None] | None = None) -> None:
+    """Evaluate a sweep, and send why that failed.
+
+    Args:
+        line: Descriptor of the line to the run, which first sends the address of the cluster.
+        evaluate: Connects to the cluster and evaluates the sweep; called with both.
+    """
+    address = receive(line)
+    try:
+        (evaluate or _evaluate_sweep)(line, address)
+    except Exception as error:  # noqa: BLE001 -- the run raises it
+        with suppress(OSError):  # the run has ended
+            send(line, Failure(describe_error(_driver_failure(address, error))))
+
+
+def _driver_failure(address: str, error: Exception) -> Exception:
+    """Return the error for what was raised in this process."""
+    if isinstance(error, ObjectStoreFullError | OutOfDiskError):
+        return ObjectStoreFull(_one_line(error))
+    if isinstance(error, RayError | ConnectionError):
+        return ClusterUnavailable(address, f"{HEAD_ENDED} ({_one_line(error)})")
+    return error
+
+
+def _evaluate_sweep(line: int, address: str) -> None:
     """Connect, receive the candles and the job, and evaluate parts."""
-    failure = _connect(receive(line))
-    send(line, failure and describe_error(failure))
-    if failure:
-        return
+    _connect(address)
+    send(line, Alive())
     candles: dict[str, Any] = {}
     while isinstance(message := receive(line), tuple):
         symbol, words = message
         candles[symbol] = ray.put(words)
-    driver = _Driver(line, ray.put((message, candles)))
+    driver = Driver(line, ray.put((message, candles)), address)
     send(line, driver.capacity())
     driver.run()
 

@@ -22,7 +22,7 @@ from coin_pipeline.settings import inherited_environment
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.sweeps.cluster.messages import Outcome, Part, SweepJob
+from coin_pipeline.sweeps.cluster.messages import HEAD_ENDED, Alive, Failure, Outcome, Part, SweepJob
 from coin_pipeline.sweeps.evaluate import require_same_code
 from coin_pipeline.sweeps.plan import (
     MAX_CHUNK_POINTS,
@@ -40,6 +40,8 @@ PART_BARS = 1 << 30
 """Bars times points of a part for a strategy that computes many points at once, about a second of one core.
 
 Such points share work: with parts of a quarter of this size, a point takes a third longer."""
+POINT_DIVISOR = 64
+"""A part has at most the number of points divided by this if the strategy decides one at a time: it may be slow."""
 LOST_S = 10
 """Seconds without its head after which a cluster counts as lost."""
 
@@ -53,7 +55,9 @@ def evaluate_on_cluster(
     *,
     fresh: bool = False,
     progress: Callable[[int], None] = lambda _: None,
+    stall_s: int = 900,
     part_bars: int = PART_BARS,
+    divisor: int = POINT_DIVISOR,
 ) -> pa.Table:
     """Return the trials of a chunk of a grid or random search, as `evaluate` does, evaluated on a Ray cluster.
 
@@ -68,12 +72,16 @@ def evaluate_on_cluster(
         address: HOST:PORT of the cluster's head, of which this machine must be a node; auto for this machine's cluster.
         fresh: Ignore stored trials.
         progress: Called repeatedly with the number of new rows; an exception that it raises ends the evaluation.
+        stall_s: Time that a part may take without progress, seconds; a call of a strategy is progress when it returns.
         part_bars: Bars times points of a part for a strategy that computes many points at once.
+        divisor: For any other strategy, a part has at most the number of points divided by this.
 
     Raises:
         InvalidSettings: The package ray is not installed.
         ClusterUnavailable: The cluster cannot be reached, or was lost.
         ClusterMismatch: A machine of the cluster has other code or packages.
+        ObjectStoreFull: Ray has no room for the candles.
+        ChunkStalled: A part made no progress.
         ChunkLost: A part was lost repeatedly, with the worker that evaluated it.
         CandlesChanged, CodeChanged, StrategyFailed, LookAhead: As for `evaluate`.
     """
@@ -84,7 +92,8 @@ def evaluate_on_cluster(
     strategy = registry.get(chunk.spec.strategy)
     tables: dict[Part, pa.Table] = {}
     missing = []
-    for part in split_into_parts(chunk, vectorized=is_vectorized(strategy), part_bars=part_bars):
+    vectorized = is_vectorized(strategy)
+    for part in split_into_parts(chunk, vectorized=vectorized, part_bars=part_bars, divisor=divisor):
         table = _stored(store, chunk, part, fresh=fresh)
         if table is None:
             missing.append(part)
@@ -93,7 +102,7 @@ def evaluate_on_cluster(
             progress(len(table))
     if missing:
         with _start_driver(address) as driver:
-            _send_inputs(driver, catalog, strategy, chunk)
+            _send_inputs(driver, catalog, strategy, chunk, stall_s)
             for outcome in _evaluate_all(driver, missing):
                 data = outcome.trials or b""
                 tables[outcome.part] = table = decode_trials(data)
@@ -102,17 +111,24 @@ def evaluate_on_cluster(
     return _combine(chunk, [tables[part] for part in sorted(tables, key=lambda part: part.first)])
 
 
-def split_into_parts(chunk: SweepChunk, *, vectorized: bool, part_bars: int = PART_BARS) -> Iterator[Part]:
+def split_into_parts(
+    chunk: SweepChunk, *, vectorized: bool, part_bars: int = PART_BARS, divisor: int = POINT_DIVISOR
+) -> Iterator[Part]:
     """Yield the parts of a chunk, each about a second of one core, as estimated from its number of bars.
+
+    A strategy in Python may be slower than any estimate, so its points are also divided among many cores.
 
     Args:
         chunk: The chunk.
         vectorized: Whether the strategy computes many points at once, which is `VECTORIZED_FACTOR` times as fast.
         part_bars: Bars times points of a part if it does.
+        divisor: If it does not, a part has at most the number of points divided by this.
     """
     slower, most = (1, VECTORIZED_FACTOR) if vectorized else (VECTORIZED_FACTOR, 1)
     bars = sum(candles.rows for candles in chunk.candles)
     size = max(1, min(part_bars // slower // bars, most * MAX_CHUNK_POINTS))
+    if not vectorized:
+        size = min(size, -(-(chunk.stop - chunk.first) // divisor))
     for first in range(chunk.first, chunk.stop, size):
         yield Part(first, min(first + size, chunk.stop))
 
@@ -141,23 +157,39 @@ class _Driver:
     line: int
 
     def send(self, message: object) -> None:
-        """Send a message; raises ClusterUnavailable if the process has ended."""
-        with self._report_end():
+        """Send a message.
+
+        Raises:
+            CoinError: The process failed.
+            ClusterUnavailable: It has ended.
+        """
+        try:
             send(self.line, message)
+        except OSError:
+            while True:  # it sent why it failed, unless it was killed
+                self.receive()
 
     def receive(self) -> Any:  # noqa: ANN401 -- whatever was sent
-        """Receive a message; raises ClusterUnavailable if the process has ended."""
-        with self._report_end():
+        """Receive a message, which is progress.
+
+        Raises:
+            CoinError: The process failed.
+            ClusterUnavailable: It has ended.
+        """
+        try:
             message = receive(self.line)
+        except (EOFError, OSError):
+            raise ClusterUnavailable(self.address, HEAD_ENDED) from None
         report_progress()
+        if isinstance(message, Failure):
+            raise rebuild_error(*message.error)
         return message
 
-    @contextmanager
-    def _report_end(self) -> Iterator[None]:
-        try:
-            yield
-        except (EOFError, OSError):
-            raise ClusterUnavailable(self.address, "its head, or Ray on this machine, has ended") from None
+    def receive_result(self) -> Any:  # noqa: ANN401 -- whatever was sent
+        """Receive the next message that is not only a sign of life; raises as `receive`."""
+        while isinstance(message := self.receive(), Alive):
+            pass
+        return message
 
 
 @contextmanager
@@ -184,21 +216,22 @@ def _start_driver(address: str) -> Iterator[_Driver]:
         driver = _Driver(address, own.fileno())
         try:
             driver.send(address)
-            if failure := driver.receive():
-                raise rebuild_error(*failure)
+            driver.receive()
             yield driver
         finally:
             process.kill()
             process.wait()
 
 
-def _send_inputs(driver: _Driver, catalog: CandleSource, strategy: Strategy[Any], chunk: SweepChunk) -> None:
+def _send_inputs(
+    driver: _Driver, catalog: CandleSource, strategy: Strategy[Any], chunk: SweepChunk, stall_s: int
+) -> None:
     """Send the candles, one symbol at a time, and the job."""
     for candles in chunk.candles:
         driver.send((candles.symbol, pack_bars(_candles_of(catalog, chunk, candles))))
         report_progress()
     modules = sweep_fingerprint(chunk.spec, {}, strategy)["modules"]
-    driver.send(SweepJob(chunk.model_dump_json(), modules, _files_of(strategy)))
+    driver.send(SweepJob(chunk.model_dump_json(), modules, _files_of(strategy), stall_s))
 
 
 def _candles_of(catalog: CandleSource, chunk: SweepChunk, candles: CandleDigest) -> Bars:
@@ -229,7 +262,7 @@ def _evaluate_all(driver: _Driver, parts: list[Part]) -> Iterator[Outcome]:
     Raises:
         CoinError: The error of the first part at fault, whichever worker was faster.
     """
-    capacity: int = driver.receive()
+    capacity: int = driver.receive_result()
     remaining, running = iter(parts), set[Part]()
     failed: Outcome | None = None
     while True:
@@ -238,7 +271,7 @@ def _evaluate_all(driver: _Driver, parts: list[Part]) -> Iterator[Outcome]:
             running.add(part)
         if not running or (failed and failed.part.first < min(part.first for part in running)):
             break
-        outcome: Outcome = driver.receive()
+        outcome: Outcome = driver.receive_result()
         running.remove(outcome.part)
         capacity = outcome.capacity
         if outcome.error is None:

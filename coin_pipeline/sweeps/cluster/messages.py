@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+HEAD_ENDED = "its head, or Ray on this machine, has ended"
+"""Why a cluster was lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepJob:
@@ -13,11 +16,29 @@ class SweepJob:
         modules: Digest of each module that its code digest consists of.
         files: Content of the files of its strategy by path relative to the first one, which defines the strategy; empty
             for a strategy of a package.
+        stall_s: Time that a part may take without progress, seconds.
     """
 
     chunk: str
     modules: Mapping[str, str]
     files: Mapping[str, bytes]
+    stall_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The process that uses Ray is connected and waits for workers, each of which ends a part without progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The process that uses Ray failed.
+
+    Attributes:
+        error: Name of the error's class, and its message.
+    """
+
+    error: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,18 @@
 
 import os
 import socket
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import pyarrow as pa
 import ray
 
 from coin_pipeline.backtest.earlier_candles import WarmBars
@@ -15,7 +21,8 @@ from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.memory_candles import MemoryCandles
 from coin_pipeline.backtest.tables import to_parquet
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.errors import ClusterMismatch, InvalidStrategyFile, UnknownStrategy
+from coin_pipeline.errors import ChunkStalled, ClusterMismatch, InvalidStrategyFile, UnknownStrategy
+from coin_pipeline.liveness import idle_s, report_progress
 from coin_pipeline.storage.atomic import atomic_write
 from coin_pipeline.storage.base import sha256_hex
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
@@ -33,12 +40,14 @@ class _LoadedJob:
         chunk: The chunk of all points.
         registry: Has its strategy.
         candles: Source of its candles.
+        stall_s: Time that a part may take without progress, seconds.
         bars: Candles that were read, by symbol.
     """
 
     chunk: SweepChunk
     registry: StrategyRegistry
     candles: MemoryCandles
+    stall_s: int
     bars: dict[str, WarmBars] = field(default_factory=dict)
 
 
@@ -58,6 +67,7 @@ class _FetchedCandles(Mapping[str, Bars]):
         return len(self._references)
 
 
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _loaded: dict[str, _LoadedJob] = {}
 """The sweep that this process evaluates, by the id of its job object."""
 
@@ -77,10 +87,40 @@ def run(reference: Any, part: Part) -> tuple[bytes | None, tuple[str, str] | Non
         if job is None:
             _loaded.clear()
             job = _loaded[reference.hex()] = _load(*ray.get(reference))
-        table = compute_trials(job.candles, job.registry, job.chunk.part(part.first, part.stop), job.bars)
-        return bytes(to_parquet(table)), None
+        chunk = job.chunk.part(part.first, part.stop)
+        compute = partial(compute_trials, job.candles, job.registry, chunk, job.bars)
+        return bytes(to_parquet(call_while_progressing(compute, part, job.stall_s))), None
     except Exception as error:  # noqa: BLE001 -- the run raises it
         return None, describe_error(error)
+
+
+def call_while_progressing(compute: Callable[[], pa.Table], part: Part, stall_s: float) -> pa.Table:
+    """Return what a function returns, unless it makes no progress, as the monitor of runs decides it for its process.
+
+    The function is then abandoned: its thread ends with this process, which Ray ends with the sweep.
+
+    Args:
+        compute: Evaluates the part.
+        part: The part.
+        stall_s: Time that it may take without progress, seconds.
+
+    Raises:
+        ChunkStalled: It made no progress for that time.
+    """
+    done = Future[pa.Table]()
+
+    def execute() -> None:
+        try:
+            done.set_result(compute())
+        except BaseException as error:  # noqa: BLE001 -- raised where the result is used
+            done.set_exception(error)
+
+    report_progress()
+    Thread(target=execute, daemon=True).start()
+    while not wait([done], stall_s - idle_s()).done:
+        if idle_s() >= stall_s:
+            raise ChunkStalled(part.first, part.stop, socket.gethostname(), int(stall_s))
+    return done.result()
 
 
 def _load(job: SweepJob, references: Mapping[str, Any]) -> _LoadedJob:
@@ -91,7 +131,7 @@ def _load(job: SweepJob, references: Mapping[str, Any]) -> _LoadedJob:
     """
     chunk, host = SweepChunk.model_validate_json(job.chunk), socket.gethostname()
     try:
-        registry = load_registry(_write(job.files))
+        registry = load_registry(write_strategy(job.files))
         fingerprint = sweep_fingerprint(chunk.spec, {}, registry.get(chunk.spec.strategy))
     except (InvalidStrategyFile, UnknownStrategy) as error:
         raise ClusterMismatch(f"the worker on {host} cannot load strategy {chunk.spec.strategy!r}: {error}") from error
@@ -102,27 +142,30 @@ def _load(job: SweepJob, references: Mapping[str, Any]) -> _LoadedJob:
         for name in sorted({*expected, *own}):
             if expected.get(name) != own.get(name):
                 raise ClusterMismatch(f"the worker on {host} has another {kind} {name} than the machine of the run")
-    return _LoadedJob(chunk, registry, MemoryCandles(_FetchedCandles(references)))
+    return _LoadedJob(chunk, registry, MemoryCandles(_FetchedCandles(references)), job.stall_s)
 
 
-def _write(files: Mapping[str, bytes]) -> list[Path]:
+def write_strategy(files: Mapping[str, bytes]) -> list[Path]:
     """Write the files of a strategy into a folder of this machine and return the one that defines it.
 
     The folder is named by its content and stays, because workers are killed and could not remove it.
 
     Raises:
-        ClusterMismatch: The folder belongs to another user, who could change the code.
+        ClusterMismatch: Another user could change the code in the folder.
     """
     if not files:
         return []
     content = digest_of({name: sha256_hex(data) for name, data in files.items()})
     root = Path(tempfile.gettempdir()) / f"coin-strategies-{os.getuid()}"
-    root.mkdir(mode=0o700, exist_ok=True)
-    if root.stat().st_uid != os.getuid():
-        raise ClusterMismatch(f"{root} on {socket.gethostname()} belongs to another user; remove it")
+    with suppress(FileExistsError):
+        root.mkdir(mode=0o700)
+    status = root.lstat()  # a link may lead to where another user can write
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & _OTHERS_WRITE:
+        reason = f"{root} on {socket.gethostname()} is not a folder that only this user can write to; remove it"
+        raise ClusterMismatch(reason)
     paths = [root / content / name for name in files]
     for path, data in zip(paths, files.values(), strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        if not path.is_file() or path.read_bytes() != data:
             atomic_write(path, data, path.with_name(f"{path.name}.{os.getpid()}"), replace=True)
     return paths[:1]
