@@ -22,7 +22,7 @@ from coin_pipeline.report.backtest_page import content_security_policy, render_b
 from coin_pipeline.report.chart import NO_INPUTS, ChartInputs
 from coin_pipeline.report.data import limits_for_share, report_data
 from coin_pipeline.report.encoding import encode_data
-from coin_pipeline.report.strategy_lines import no_lines, strategy_lines
+from coin_pipeline.report.strategy_lines import LinesOf, no_lines, strategy_lines
 from coin_pipeline.results.store import load_result, report_key, require_structure, result_key, stored_document
 from coin_pipeline.results.tables import ResultTable, open_table, read_indicators
 from coin_pipeline.storage.base import ObjectStore
@@ -78,7 +78,7 @@ def read_report(
         return _stored_report(store, run_id, document)
     indicators = read_indicators(store, run_id)
     with require_structure(result_key(stored_document(store, run_id).shelf, run_id), UndefinedError):
-        plot = no_lines
+        plot: LinesOf = no_lines
         if strategies:
             plot = strategy_lines(document, candles, strategies, language, user_code=user_code)
         inputs = ChartInputs(candles, indicators, language, plot)
