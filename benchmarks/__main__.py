@@ -41,7 +41,7 @@ def main(names: Sequence[str]) -> int:
     for line in [*report.versions(outcomes), *map(report.format_figure, extra)]:
         console.print(line)
     if not names:
-        results.LATEST.write_text(json.dumps(report.records(outcomes), indent=1) + "\n")
+        (results.FOLDER / "latest.json").write_text(json.dumps(report.records(outcomes), indent=1) + "\n")
         results.main()
     return int(not all(outcome.passed for outcome in outcomes) or any(figure.met is False for figure in extra))
 

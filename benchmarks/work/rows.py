@@ -56,8 +56,8 @@ def records(rows: Sequence[WorkRow]) -> list[Record]:
         {
             "row": row.name,
             **{name: round(value, 4) for name, value in row.figures.items()},
-            "target": ", ".join(limit.text for limit in row.limits),
-            "ok": row.ok,
+            "targets": {limit.text: limit.met(row.figures) for limit in row.limits},
+            "failed": row.failed,
             **surroundings,
         }
         for row in rows

@@ -1,12 +1,15 @@
 """The benchmark of what users run measures whole commands and fails a row that misses a limit or has no figure."""
 
+import json
 import sys
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from benchmarks.api.rows import Limit
 from benchmarks.work import inputs, rows
+from benchmarks.work.__main__ import store
 from benchmarks.work.commands import CommandFailed, measured
 from benchmarks.work.measures import _signals
 from benchmarks.work.rows import WorkRow
@@ -25,7 +28,6 @@ def test_missed_or_unmeasured_limit_fails_the_row(figures: dict[str, float], fai
     """A row passes only if every limited figure was measured and is within its limit."""
     row = WorkRow("day-cold", figures, (Limit("wall_s", 2),), failed)
     assert row.ok is ok
-    assert rows.records([row])[0]["ok"] is ok
 
 
 def test_usage_is_that_of_the_command() -> None:
@@ -58,3 +60,11 @@ def test_signals_are_read_from_the_summary() -> None:
     assert _signals("  Trades   133,066   Win rate  0.94 %\n  Exposure 25 %   Signals ignored  112,293\n") == 245_359
     with pytest.raises(CommandFailed):
         _signals("volume_zone_breakout on AAA_KRW")
+
+
+def test_a_row_measured_alone_replaces_the_stored_one(tmp_path: Path) -> None:
+    """The other rows of the results file are kept, and all stay in the order of the table."""
+    stored = tmp_path / "latest-work.json"
+    store([{"row": "up", "wall_s": 4.0}, {"row": "day-cold", "wall_s": 3.0}], stored)
+    store([{"row": "day-cold", "wall_s": 2.0}], stored)
+    assert json.loads(stored.read_text()) == [{"row": "day-cold", "wall_s": 2.0}, {"row": "up", "wall_s": 4.0}]
