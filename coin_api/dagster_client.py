@@ -4,7 +4,6 @@ Only the modules dagster_*.py and task_status.py use Dagster here.
 """
 
 import time
-import uuid
 from collections.abc import Collection, Mapping
 from threading import Lock
 from typing import Any, cast
@@ -33,6 +32,7 @@ from coin_pipeline.errors import (
     ResultNotFound,
     TaskIdConflict,
 )
+from coin_pipeline.idempotency import KeyScope, id_of_key
 from coin_pipeline.orchestration._dagster_internals import (
     CodeLocation,
     DagsterRunAlreadyExists,
@@ -49,9 +49,7 @@ from coin_pipeline.orchestration.storage import engine_of
 from coin_pipeline.results.store import check_run_id
 from coin_pipeline.settings import Settings
 
-# Namespace and scopes determine the run id of an idempotency key, so they must never change.
-_KEY_NAMESPACE = uuid.UUID("6f1c1d3e-7f0b-5d0a-9a55-0c0ffee0c011")
-_KEY_SCOPES: dict[JobName, str] = {"backtest": "tasks", "sweep": "sweeps", "refresh_candles": "candles"}
+_KEY_SCOPES: dict[JobName, KeyScope] = {"backtest": "tasks", "sweep": "sweeps", "refresh_candles": "candles"}
 PING_TIMEOUT_S, DECISION_TIMEOUT_S = 2, 2
 _REPOSITORY = "__repository__"
 
@@ -261,8 +259,4 @@ class DagsterOrchestrator:
 
 
 def _run_id(job: JobName, submission_id: SubmissionId) -> str:
-    if submission_id.task_id:
-        return submission_id.task_id
-    if submission_id.idempotency_key:
-        return str(uuid.uuid5(_KEY_NAMESPACE, f"{_KEY_SCOPES[job]}:{submission_id.idempotency_key}"))
-    return str(uuid.uuid4())
+    return submission_id.task_id or str(id_of_key(_KEY_SCOPES[job], submission_id.idempotency_key))

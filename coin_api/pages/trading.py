@@ -102,7 +102,6 @@ def forward_form(
         title=texts.NEW_FORWARD,
         action="/api/forward-tests",
         next="/app/forward-tests/",
-        unreachable=texts.UNREACHABLE,
         trading_texts=texts,
         chosen_preset=preset,
         **form_values(strategies.current(), catalog, presets, filled, language_of(request), model=ForwardRequest),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response, status
 
-from coin_api.deps import CatalogDep, LedgerDep, StrategiesDep
+from coin_api.deps import CatalogDep, IdempotencyKey, LedgerDep, StrategiesDep
 from coin_api.routing import StrictJsonRoute
 from coin_pipeline.forward import documents
 from coin_pipeline.forward.advance import Advancer
@@ -27,13 +27,19 @@ TestIdDep = Annotated[uuid.UUID, Depends(_test_id)]
 
 @router.post("", status_code=status.HTTP_201_CREATED)
 def start_forward_test(
-    request: ForwardRequest, ledger: LedgerDep, catalog: CatalogDep, strategies: StrategiesDep, response: Response
+    request: ForwardRequest,
+    ledger: LedgerDep,
+    catalog: CatalogDep,
+    strategies: StrategiesDep,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> ForwardSummary:
     """Start a forward test: from the next candle on, the strategy is evaluated after each close and trades on paper.
 
-    A strategy that fails on the candles is reported by the test, as `failure` of the account.
+    A strategy that fails on the candles is reported by the test, as `failure` of the account. A repeated
+    request, with the same `Idempotency-Key`, returns the existing test.
     """
-    test = start(ledger, catalog, strategies.current(), request)
+    test = start(ledger, catalog, strategies.current(), request, key=idempotency_key)
     response.headers["Location"] = f"{router.prefix}/{test.test_id}"
     return ledger.run(partial(ForwardSummary.of, test=test))
 

@@ -1,18 +1,18 @@
 """Starting a forward test, after checking that it can run."""
 
 import time
-import uuid
 from datetime import datetime
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.timeframe import day_range, seoul_day
-from coin_pipeline.errors import CandlesNotFound
+from coin_pipeline.errors import CandlesNotFound, IdempotencyConflict
 from coin_pipeline.forward import store
 from coin_pipeline.forward.account import AccountRules
 from coin_pipeline.forward.advance import Clock, to_ns
 from coin_pipeline.forward.decide import SymbolStrategy
 from coin_pipeline.forward.records import ForwardTest, SymbolState
 from coin_pipeline.forward.spec import ForwardRequest, ForwardSpec, resolve_forward
+from coin_pipeline.idempotency import id_of_key
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -26,8 +26,12 @@ def start(
     registry: StrategyRegistry,
     request: ForwardRequest,
     clock: Clock = store.database_now,
+    *,
+    key: str | None = None,
 ) -> ForwardTest:
     """Start a forward test, and return it; its strategy is not run yet, see `check_strategy`.
+
+    A repeated start, with the same `key`, returns the existing test, also if it was stopped.
 
     Args:
         ledger: Its database stores the test.
@@ -35,21 +39,25 @@ def start(
         registry: The strategies.
         request: What to test.
         clock: The time; by default, the database's.
+        key: Idempotency key, which determines the id of the test; None for a random id.
 
     Raises:
         UnknownStrategy, InvalidParams, InvalidSpec: The request is invalid.
         CandlesNotFound: A market has no candles, and none are collected.
         InvalidCandleFile: Stored candles cannot be read.
+        IdempotencyConflict: The key belongs to a test with another spec.
     """
     spec = resolve_forward(request, registry)
     now = ledger.run(clock)
     _require_candles(catalog, spec, now)
     begin = _begin(spec, now)
-    test = ForwardTest(uuid.uuid4(), spec, begin, now, None)
+    test = ForwardTest(id_of_key("forward-tests", key), spec, begin, now, None)
     rules = {symbol: AccountRules.of(spec.account_spec, symbol) for symbol in spec.symbols}
     accounts = [SymbolState(symbol, own.start) for symbol, own in rules.items()]
-    ledger.run(lambda connection: store.add_test(connection, test, accounts))
-    return test
+    stored = ledger.run(lambda connection: store.add_test(connection, test, accounts))
+    if key is not None and stored.spec != spec:
+        raise IdempotencyConflict(key, f"forward test {stored.test_id}")
+    return stored
 
 
 def check_strategy(catalog: CandleCatalog, registry: StrategyRegistry, request: ForwardRequest) -> None:

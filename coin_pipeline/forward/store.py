@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, func, insert, select, tuple_, update
+from sqlalchemy import Connection, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 
 from coin_pipeline.backtest.warm_up import WarmUp
 from coin_pipeline.errors import ForwardTestNotFound, ForwardTestStopped
@@ -24,13 +25,15 @@ def database_now(connection: Connection) -> datetime:
     return now.astimezone(UTC)
 
 
-def add_test(connection: Connection, test: ForwardTest, accounts: Sequence[SymbolState]) -> None:
-    """Store a new test with the accounts of its symbols."""
+def add_test(connection: Connection, test: ForwardTest, accounts: Sequence[SymbolState]) -> ForwardTest:
+    """Store a new test with the accounts of its symbols, unless one with its id is stored; return the stored one."""
     spec = test.spec.model_dump(mode="json")
     row = {"test_id": test.test_id, "spec": spec, "begin": test.begin, "started_at": test.started_at}
-    connection.execute(insert(TEST).values(row))
+    if not connection.execute(insert(TEST).values(row).on_conflict_do_nothing()).rowcount:
+        return get_test(connection, test.test_id)
     rows = [{"test_id": test.test_id, "symbol": own.symbol, "account": _dump(own.account)} for own in accounts]
     connection.execute(insert(SYMBOL), rows)
+    return test
 
 
 def parse_test_id(text: str) -> uuid.UUID:

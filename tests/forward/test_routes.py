@@ -52,6 +52,24 @@ def test_start_read_and_stop(client: TestClient) -> None:
     assert client.post(f"{started.headers['Location']}/stop").json() == stopped
 
 
+def test_repeated_start_returns_the_existing_test(client: TestClient) -> None:
+    """Also after a lost response: a key starts one test, and belongs to its spec."""
+    key = {"Idempotency-Key": "only-once"}
+    first, again = (client.post("/api/forward-tests", json=REQUEST, headers=key) for _ in range(2))
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["Location"] == first.headers["Location"]
+    other = client.post("/api/forward-tests", json={**REQUEST, "fee_rate": 0.002}, headers=key)
+    assert other.status_code == 409
+    assert f"'only-once' already belongs to another request (forward test {first.json()['test_id']})" in other.text
+    assert client.get("/api/forward-tests").json() == {"count": 1, "items": [first.json()]}
+
+
+def test_starts_without_a_key_are_independent(client: TestClient) -> None:
+    """Two equal requests start two tests."""
+    first, second = (client.post("/api/forward-tests", json=REQUEST).json()["test_id"] for _ in range(2))
+    assert first != second
+
+
 def test_decisions_come_in_pages(client: TestClient, workbench: Workbench) -> None:
     """Each is on one page, newest first, with the candle that was decided."""
     test = workbench.start(params=REQUEST["params"], symbols=SYMBOLS)
