@@ -50,14 +50,14 @@ ACCOUNT = Text("Fills, costs, stops and account", "체결, 비용, 손절/익절
 DEFAULT = Text("default {value}", "기본값 {value}")
 NONE = Text("none", "없음")
 JSON = Text("JSON", "JSON")
-ON = Text("on", "켜기")
+SWITCHES = {True: Text("on", "켬"), False: Text("off", "끔")}
 SUBMIT = Text("Run backtest", "백테스트 실행")
 SWEEP_INSTEAD = Text("Sweep parameters instead", "파라미터 스윕하기")
 SUBMITTING = Text("Submitting …", "제출 중…")
 INVALID = Text("The request was not accepted. Nothing was stored.", "요청이 접수되지 않았습니다. 저장된 것은 없습니다.")
 UNREACHABLE = Text(
-    "The server did not respond. Check that it is running, then submit again: it cannot run twice.",
-    "서버가 응답하지 않습니다. 실행 중인지 확인한 뒤 다시 제출하십시오. 중복 실행되지 않습니다.",
+    "The server did not respond. Check that the server is running, then submit again: nothing runs twice.",
+    "서버가 응답하지 않습니다. 서버가 실행 중인지 확인한 뒤 다시 제출하십시오. 중복 실행되지 않습니다.",
 )
 PRESET_NAME = Text("Name", "이름")
 SAVE_PRESET = Text("Save parameters as a preset", "파라미터를 프리셋으로 저장")

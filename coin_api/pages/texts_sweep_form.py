@@ -22,6 +22,10 @@ SEARCH = Text("Search", "탐색")
 SUBMIT = Text("Run sweep", "스윕 실행")
 POINTS = Text("Points", "포인트 수")
 CONFIRM = Text(f"Run more than {MAX_UNCONFIRMED:,} points", f"포인트 {MAX_UNCONFIRMED:,}개가 넘는 스윕을 실행합니다.")
+CONFIRM_NEEDED = Text(
+    "A sweep of this size needs to be confirmed: check the box, then submit again.",
+    "이 규모의 스윕은 확인이 필요합니다. 확인란을 선택한 뒤 다시 실행하십시오.",
+)
 
 FIELDS: Mapping[str, FieldText] = {
     "search": FieldText(

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Page, expect
 
+from coin_api.pages.texts_sweep_form import CONFIRM_NEEDED
 from coin_pipeline.results.publish import publish_task
 from coin_pipeline.storage.local import LocalStore
 from tests.browser import axe_findings, requires_chromium
@@ -126,12 +127,51 @@ def test_large_sweep_is_confirmed(url: str, orchestrator: FakeOrchestrator) -> N
         page.get_by_label("Values of vol_multiplier").fill("0.01:10:0.01")
         expect(page.locator("#points")).to_have_text("500,000")
         page.get_by_role("button", name="Run sweep").click()
-        expect(page.locator("#field-space-error")).to_contain_text("exceed the limit of 100,000")
+        expect(page.locator("#field-space-error")).to_contain_text("check the box")
         assert orchestrator.submitted == []
         confirm.check()
         page.get_by_role("button", name="Run sweep").click()
         page.wait_for_url("**/app/tasks/*")
     assert len(orchestrator.submitted) == 1
+
+
+@requires_chromium
+def test_large_sweep_that_is_not_counted_yet(url: str, orchestrator: FakeOrchestrator) -> None:
+    """The box appears with the refusal, in the words of the page instead of those of the command line."""
+    submissions: list[str] = []
+    with watched_page() as watched:
+        page = watched.page
+        page.route("**/api/sweeps/preview", lambda route: route.continue_() if submissions else route.abort())
+        page.on("request", lambda request: submissions.append(request.url) if request.url.endswith("/sweeps") else None)
+        open_form(page, url, "?lang=ko")
+        page.locator('[name="space.vol_ma_window"]:enabled').fill("1:500:1")
+        page.locator('[name="space.vol_multiplier"]:enabled').fill("0.01:10:0.01")
+        page.locator("#submit [type=submit]").click()
+        expect(page.locator("#field-space-error")).to_have_text(CONFIRM_NEEDED.ko)
+        expect(page.locator("#points")).to_have_text("500,000")
+        page.locator("[name=confirm]").check()
+        page.locator("#submit [type=submit]").click()
+        page.wait_for_url("**/app/tasks/*")
+    assert len(orchestrator.submitted) == 1
+
+
+@requires_chromium
+@pytest.mark.parametrize("between", [["0.01:8:0.01"], ["1,2", "0.01:10:0.01"]], ids=["large", "small and large"])
+def test_confirmation_ends_with_its_sweep(url: str, between: list[str]) -> None:
+    """Another large sweep, and the same one after a small one, need a confirmation of their own."""
+    with watched_page() as watched:
+        page = watched.page
+        open_form(page, url)
+        page.get_by_label("Values of vol_ma_window").fill("1:500:1")
+        page.get_by_label("Values of vol_multiplier").fill("0.01:10:0.01")
+        confirm = page.locator("[name=confirm]")
+        confirm.check()
+        counted = page.locator("#points")
+        for values in between:
+            page.get_by_label("Values of vol_multiplier").fill(values)
+            expect(counted).to_have_text({"1,2": "1,000", "0.01:8:0.01": "400,000"}.get(values, "500,000"))
+        expect(confirm).to_be_visible()
+        expect(confirm).not_to_be_checked()
 
 
 @requires_chromium

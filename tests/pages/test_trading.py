@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from coin_api.app import create_app
+from coin_pipeline.forward.store import list_tests
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import client_of
 from tests.browser import requires_chromium
@@ -117,6 +118,14 @@ def url(workbench: Workbench, candles: CandleCatalog) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.parametrize(("language", "default"), [("en", "default on"), ("ko", "기본값 켬")])
+def test_default_of_a_switch_is_in_the_language_of_the_page(app: TestClient, language: str, default: str) -> None:
+    """Candles are collected by default."""
+    page = app.get(f"/app/forward-tests/new?lang={language}").text
+    assert f"<small>{default}</small>" in page
+    assert "True" not in page
+
+
 @requires_chromium
 def test_a_position_is_opened_and_closed_in_a_browser(url: str) -> None:
     """What is wrong with an order is shown next to its field; numbers keep all their digits."""
@@ -135,6 +144,45 @@ def test_a_position_is_opened_and_closed_in_a_browser(url: str) -> None:
         page.get_by_label("Price").fill("51000")
         page.get_by_role("button", name="Close the position").click()
         expect(page.get_by_text("closed", exact=True)).to_be_visible()
+
+
+@requires_chromium
+def test_button_of_an_order_is_enabled_before_the_page_is_loaded_again(url: str) -> None:
+    """A browser that restores the state of a form, as Firefox does, would otherwise keep it disabled."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/positions")
+        page.get_by_label("Market").fill("BTC_KRW")
+        page.get_by_label("Quantity").fill("1")
+        page.get_by_label("Price").fill("50000")
+        button = page.get_by_role("button", name="Place the order")
+        button.evaluate("""button => addEventListener("beforeunload", () => {
+          sessionStorage.setItem("left", `${button.disabled} ${button.getAttribute("autocomplete")}`);
+        })""")
+        button.click()
+        expect(page.get_by_role("link", name="BTC_KRW")).to_be_visible()
+        assert page.evaluate("sessionStorage.getItem('left')") == "false off"
+
+
+@requires_chromium
+def test_a_forward_test_is_started_once_although_the_response_is_lost(url: str, workbench: Workbench) -> None:
+    """Submitting again leads to the test that the first request started."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/forward-tests/new")
+        page.locator('[name="symbols"][value="AAA_KRW"]').check()
+
+        def lose(route: Route) -> None:
+            route.fetch()
+            route.abort()
+
+        page.route("**/api/forward-tests", lose, times=1)
+        page.get_by_role("button", name="Start the forward test").click()
+        expect(page.locator("#problem")).to_contain_text("nothing runs twice")
+        page.get_by_role("button", name="Start the forward test").click()
+        page.wait_for_url("**/app/forward-tests/*-*")
+    (test,) = workbench.ledger.run(list_tests)
+    assert page.url.endswith(str(test.test_id))
 
 
 @requires_chromium

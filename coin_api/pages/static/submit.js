@@ -7,6 +7,12 @@ const preset = document.getElementById("preset");
 const problem = document.getElementById("problem");
 const progress = document.getElementById("progress");
 let key = newKey();
+let explain = async (problems) => problems;
+
+/** Let a form replace the problems of a refused request, which it gets with the request, before they are shown. */
+export function explainWith(replace) {
+  explain = replace;
+}
 
 /** Enable the parameters of the chosen strategy only. */
 function showParameters() {
@@ -64,7 +70,7 @@ async function submit(event) {
       return;
     }
     const found = body.errors?.length ? body.errors : [{ field: "", message: body.detail }];
-    showProblems(found, form.dataset.invalid, problem);
+    showProblems(await explain(found, request), form.dataset.invalid, problem);
   } catch {
     showProblems([], form.dataset.unreachable, problem);
   } finally {

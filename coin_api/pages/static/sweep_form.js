@@ -1,12 +1,13 @@
 // The form of a sweep: which fields are swept, over which values, and how many points that makes.
 import { clearProblems, send, showProblem } from "./forms.js";
-import { form, readRequest } from "./submit.js";
+import { explainWith, form, readRequest } from "./submit.js";
 
 const PAUSE_MS = 300; // after the last change, before the points are counted
 const EACH_SIDE = 3; // values proposed below and above a number
 const search = document.getElementById("field-search");
 const points = document.getElementById("points");
 const confirm = document.getElementById("confirm");
+const confirmed = confirm.querySelector("input");
 let count = 0;
 let timer = 0;
 
@@ -57,6 +58,13 @@ function showSearch() {
   }
 }
 
+/** Show the number of points, and the box that confirms a large sweep; neither of a sweep that is not valid. */
+function showCount(counted) {
+  points.textContent = counted ? counted.points.toLocaleString("en") : "–";
+  confirm.hidden = confirmed.disabled = !counted?.needs_confirmation;
+  if (confirm.hidden) confirmed.checked = false;
+}
+
 /** Let the API count the points; what is wrong with a value is shown at once, and everything else when submitting. */
 async function countPoints() {
   const current = ++count;
@@ -68,15 +76,23 @@ async function countPoints() {
     const swept = (ok ? [] : (body.errors ?? [])).filter(({ field }) => field.startsWith("space"));
     clearProblems(form);
     for (const { field, message } of swept) showProblem(field.split("=")[0], message);
-    points.textContent = ok ? body.points.toLocaleString("en") : "–";
-    confirm.hidden = confirm.firstElementChild.disabled = !(ok && body.needs_confirmation);
-    if (confirm.hidden) confirm.querySelector("input").checked = false; // it was given for another sweep
+    showCount(ok ? body : null);
   } catch {
     points.textContent = "–"; // a submission reports that the server does not respond
   }
 }
 
-function countSoon() {
+/** Ask for the confirmation of a sweep that was refused without it, in the words of the page; other problems stay. */
+async function askForConfirmation(problems, request) {
+  if (!problems.some(({ field }) => field === "space")) return problems;
+  const { ok, body } = await send("POST", "/api/sweeps/preview", request);
+  if (!ok || !body.needs_confirmation) return problems;
+  showCount(body);
+  return [{ field: "space", message: confirm.dataset.needed }];
+}
+
+function countSoon({ target }) {
+  if (target !== confirmed) confirmed.checked = false; // it was given for another sweep
   clearTimeout(timer);
   timer = setTimeout(countPoints, PAUSE_MS);
 }
@@ -93,5 +109,6 @@ form.addEventListener("submit", () => {
   count += 1; // an answer that arrives now would remove the problems of the submission
 });
 for (const box of form.querySelectorAll("[data-values]")) showValues(box);
+explainWith(askForConfirmation);
 showSearch();
 countPoints();
