@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -119,15 +120,19 @@ def huge_sweep(name: str, root: Path) -> WorkRow:
 def custom_sweep(name: str, root: Path) -> WorkRow:
     """Sweep over 1,000 points of a strategy in pandas; its rate beyond a small sweep is compared with its function."""
     _prepare(root, "1m", inputs.SWEEP_DAYS)
+    cores = os.cpu_count() or 1
     _, rate = alone("function_rate", root)
+    with ThreadPoolExecutor(cores) as pool:
+        at_once = sum(pool.map(lambda _: alone("function_rate", root)[1], range(cores)))
     grid = inputs.MEANS_GRID
     command = ["sweep", "pandas_means", *inputs.request(inputs.SWEEP_DAYS, "1m"), f"--strategy-file={STRATEGY}"]
     few = {name: values[:2] for name, values in grid.items()}
     small, _ = coin(root, *command, *inputs.grid_options(few))
     figures, _ = coin(root, *command, *inputs.grid_options(grid))
     more = len(grid["fast"]) * len(grid["slow"]) - len(few["fast"]) * len(few["slow"])
-    points_s, cores = more / (figures["wall_s"] - small["wall_s"]), os.cpu_count() or 1
-    figures |= {"points_per_s": points_s, "function_per_s": rate, "of_all_cores": points_s / (rate * cores)}
+    points_s = more / (figures["wall_s"] - small["wall_s"])
+    figures |= {"points_per_s": points_s, "function_per_s": rate, "functions_at_once_per_s": at_once}
+    figures |= {"of_all_cores": points_s / (rate * cores), "of_functions_at_once": points_s / at_once}
     return WorkRow(name, figures, (Limit("of_all_cores", 0.9, minimum=True),))
 
 
