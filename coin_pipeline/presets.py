@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from coin_pipeline.backtest.request import Params, StrategyName
 from coin_pipeline.candles.fields import RequestModel, parse_fields
 from coin_pipeline.database.session import Cursor, Session
-from coin_pipeline.errors import BuiltInPreset, PresetNotFound
+from coin_pipeline.errors import BuiltInPreset, PresetExists, PresetNotFound
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 MAX_DESCRIPTION = 500
@@ -23,17 +23,43 @@ on conflict (name) do update set strategy = excluded.strategy, params = excluded
     description = excluded.description, updated_at = excluded.updated_at
 returning name, strategy, params::text, description, updated_at
 """
+_RENAME = """
+with renamed as (
+    insert into coin.preset (name, strategy, params, description, updated_at)
+    select %(new)s, strategy, params, description, updated_at from coin.preset where name = %(old)s
+    on conflict (name) do nothing returning name, strategy, params::text, description, updated_at
+), gone as (delete from coin.preset where name = %(old)s and exists (select from renamed))
+select * from renamed
+"""
 _DELETE = """
 delete from coin.preset where name = %s returning name, strategy, params::text, description, updated_at
 """
 _NAME = re.compile(r"\w([\w .+-]*\w)?")  # a segment of a path in every client
+_LINE = re.compile(r"[^\x00-\x1f\x7f]*")
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        msg = f"{name!r:.60} is not a name: use letters, digits, spaces and _ . + -, and a letter or digit at both ends"
+        raise ValueError(msg)
+    return name
+
+
+def _check_line(text: str) -> str:
+    if not _LINE.fullmatch(text):
+        msg = "has line breaks or other control characters; write one line"
+        raise ValueError(msg)
+    return text
+
+
 Name = Annotated[
     str,
     Field(
         max_length=100,
-        pattern=f"^{_NAME.pattern}$",
         description="Letters, digits, spaces and `_.+-`; begins and ends with a letter or a digit.",
+        json_schema_extra={"pattern": f"^{_NAME.pattern}$"},
     ),
+    AfterValidator(_check_name),
 ]
 
 
@@ -44,12 +70,23 @@ class PresetFields(RequestModel):
     params: Params = {}  # noqa: RUF012 -- pydantic copies it
     description: Annotated[
         str,
-        Field(max_length=MAX_DESCRIPTION, pattern=r"^[^\x00-\x1f\x7f]*$", description="What it is for, in one line."),
+        Field(
+            max_length=MAX_DESCRIPTION,
+            description="What it is for, in one line.",
+            json_schema_extra={"pattern": f"^{_LINE.pattern}$"},
+        ),
+        AfterValidator(_check_line),
     ] = ""
 
 
 class PresetRequest(PresetFields):
     """A preset to save."""
+
+    name: Name
+
+
+class PresetRename(RequestModel):
+    """A new name for a preset."""
 
     name: Name
 
@@ -152,6 +189,25 @@ class PresetStore:
         self.get(name)
         return self.save(name, fields, strategies)
 
+    def rename(self, name: str, new_name: str) -> Preset:
+        """Give a preset another name.
+
+        Raises:
+            PresetNotFound: There is no such preset.
+            BuiltInPreset: The platform provides a preset of this name.
+            PresetExists: Another preset has the new name.
+            DatabaseUnavailable: The server cannot be reached.
+        """
+        preset = self.get(name)
+        if preset.built_in:
+            raise BuiltInPreset(name, "renamed")
+        if name == new_name:
+            return preset
+        renamed = () if new_name in BUILT_IN else self._rows(_RENAME, {"old": name, "new": new_name})
+        if not renamed:
+            raise PresetExists(new_name)
+        return renamed[0]
+
     def delete(self, name: str) -> None:
         """Delete a preset; if it hides a built-in one, that is restored.
 
@@ -161,10 +217,10 @@ class PresetStore:
             DatabaseUnavailable: The server cannot be reached.
         """
         if self.get(name).updated_at is None:
-            raise BuiltInPreset(name)
+            raise BuiltInPreset(name, "deleted")
         self._rows(_DELETE, (name,))
 
-    def _rows(self, statement: str, values: Sequence[object] = ()) -> Sequence[Preset]:
+    def _rows(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> Sequence[Preset]:
         def execute(cursor: Cursor) -> Sequence[Preset]:
             cursor.execute(statement, values)
             return [

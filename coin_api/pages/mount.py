@@ -8,7 +8,19 @@ from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from coin_api.pages import candles, compare, history, overview, results, submit, sweep_form, sweeps, tasks, trading
+from coin_api.pages import (
+    candles,
+    compare,
+    history,
+    overview,
+    presets,
+    results,
+    submit,
+    sweep_form,
+    sweeps,
+    tasks,
+    trading,
+)
 from coin_api.pages.routing import page_router
 from coin_pipeline.report.assets import CHARTS_FOLDER, STYLE
 
@@ -18,6 +30,7 @@ ROUTERS = (
     results.router,
     compare.router,
     submit.router,
+    presets.router,
     tasks.router,
     sweep_form.router,  # before `sweeps`: /sweeps/new is not the ID of a sweep
     sweeps.router,

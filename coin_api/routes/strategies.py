@@ -6,13 +6,13 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Response, status
 
 from coin_api.deps import PresetsDep, StrategiesDep
-from coin_api.routing import StrictJsonRoute
+from coin_api.routing import StrategyRoute
 from coin_api.schemas import PresetDocument, Presets, Strategies
 from coin_api.threads import without_database
-from coin_pipeline.presets import Preset, PresetFields, PresetRequest
+from coin_pipeline.presets import Preset, PresetFields, PresetRename, PresetRequest
 from coin_pipeline.strategies.registry import describe_strategy
 
-router = APIRouter(prefix="/api/strategies", tags=["strategies"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/api/strategies", tags=["strategies"], route_class=StrategyRoute)
 PresetName = Annotated[str, Path(description="Name of the preset.")]
 
 
@@ -55,6 +55,12 @@ def replace_preset(
 ) -> PresetDocument:
     """Replace the strategy, the parameters and the description of a preset that exists."""
     return _document(presets.replace(name, request, registered.current()))
+
+
+@router.patch("/presets/{name}")
+def rename_preset(name: PresetName, request: PresetRename, presets: PresetsDep) -> PresetDocument:
+    """Rename a preset; a built-in one, also a changed one, keeps its name."""
+    return _document(presets.rename(name, request.name))
 
 
 @router.delete("/presets/{name}", status_code=status.HTTP_204_NO_CONTENT)

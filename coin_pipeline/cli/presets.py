@@ -75,6 +75,21 @@ def save_preset(
         print_preset(store.save(request.name, request, load_registry(settings.coin_strategy_files)))
 
 
+@presets.command("rename")
+@click.argument("name")
+@click.argument("new_name")
+def rename_preset(name: str, new_name: str) -> None:
+    """Give the preset NAME the name NEW_NAME; built-in ones keep theirs."""
+    from coin_pipeline.candles.fields import parse_fields
+    from coin_pipeline.presets import PresetRename
+    from coin_pipeline.settings import load_settings
+
+    wanted = parse_fields(PresetRename, {"name": new_name})
+    with open_presets(load_settings()) as store:
+        renamed = store.rename(name, wanted.name)
+    click.echo(f"preset {name} is now {renamed.name}")
+
+
 @presets.command("delete")
 @click.argument("name")
 def delete_preset(name: str) -> None:

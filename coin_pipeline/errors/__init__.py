@@ -67,7 +67,8 @@ CoinError
 │   ├── TokenExists
 │   ├── TaskIdConflict
 │   ├── NotCancellable              the task has already ended
-│   ├── BuiltInPreset               a preset that cannot be deleted
+│   ├── BuiltInPreset               a preset that can be neither deleted nor renamed
+│   ├── PresetExists
 │   ├── ForwardTestStopped          no decision is recorded any more
 │   ├── TaskExpiring                the task is being removed
 │   ├── BackupInProgress            another process writes to the location of the backups
@@ -134,6 +135,7 @@ from coin_pipeline.errors.conflicts import (
     ObjectExists,
     OverExit,
     PositionClosed,
+    PresetExists,
     QueueFull,
     TaskExpiring,
     TaskIdConflict,
@@ -293,6 +295,7 @@ __all__ = [
     "OverExit",
     "PositionClosed",
     "PositionNotFound",
+    "PresetExists",
     "PresetNotFound",
     "Problem",
     "QueueFull",

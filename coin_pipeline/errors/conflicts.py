@@ -38,10 +38,22 @@ class NotCancellable(Conflict):
 
 
 class BuiltInPreset(Conflict):
-    """The preset is part of the platform, and was not changed."""
+    """The preset is part of the platform.
+
+    Args:
+        name: Its name.
+        refused: What cannot be done with it, such as `deleted`.
+    """
+
+    def __init__(self, name: str, refused: str) -> None:
+        super().__init__(f"preset {name!r} is built in and cannot be {refused}; save one of this name to replace it")
+
+
+class PresetExists(Conflict):
+    """Another preset has the name that one should get."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"preset {name!r} is built in and cannot be deleted; save one of this name to replace it")
+        super().__init__(f"there already is a preset {name!r}; choose another name, or delete that one first")
 
 
 class TaskExpiring(Conflict):

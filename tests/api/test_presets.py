@@ -106,12 +106,56 @@ def test_invalid_preset_is_rejected(client: TestClient, change: dict[str, Any], 
     assert client.get(PRESETS).json()["count"] == 3
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [("name", "a/b", "use letters, digits, spaces and _ . + -"), ("description", "two\nlines", "write one line")],
+)
+def test_problem_of_a_text_is_in_words(client: TestClient, field: str, value: str, words: str) -> None:
+    """Not the pattern that it fails to match."""
+    (problem,) = client.post(PRESETS, json={**WEEKLY, field: value}).json()["errors"]
+    assert words in problem["message"]
+
+
+def test_all_problems_are_reported_at_once(client: TestClient) -> None:
+    """Those of the name and those of the parameters."""
+    refused = client.post(PRESETS, json={**WEEKLY, "name": "a/b", "params": {"volume_window": 0}})
+    assert {problem["field"] for problem in refused.json()["errors"]} == {"name", "params.volume_window"}
+
+
+def test_preset_is_renamed(client: TestClient) -> None:
+    """Everything else stays; its own name is accepted."""
+    created = client.post(PRESETS, json=WEEKLY).json()
+    renamed = client.patch(f"{PRESETS}/weekly", json={"name": "주간"})
+    assert (renamed.status_code, renamed.json()) == (200, {**created, "name": "주간"})
+    assert client.get(f"{PRESETS}/weekly").status_code == 404
+    assert client.patch(f"{PRESETS}/{quote('주간')}", json={"name": "주간"}).json() == renamed.json()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        ("weekly", "other", 409),
+        ("weekly", "balanced", 409),
+        ("balanced", "mine", 409),
+        ("weekly", "a/b", 422),
+        ("ballanced", "mine", 404),
+    ],
+)
+def test_name_that_a_preset_cannot_get(client: TestClient, old: str, new: str, status: int) -> None:
+    """Both presets stay as they are."""
+    for name in ("weekly", "other"):
+        client.post(PRESETS, json={**WEEKLY, "name": name})
+    before = client.get(PRESETS).json()
+    assert client.patch(f"{PRESETS}/{old}", json={"name": new}).status_code == status
+    assert client.get(PRESETS).json() == before
+
+
 @pytest.mark.parametrize("name", ["ballanced", "\0", "a" * 200, "%2e%2e"])
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 def test_unknown_name_is_not_found(client: TestClient, method: str, name: str) -> None:
     """Whatever the path contains."""
-    body = {"json": {"strategy": "volume_long_candle"}} if method == "PUT" else {}
-    assert client.request(method, f"{PRESETS}/{quote(name)}", **body).status_code == 404
+    bodies = {"PUT": {"strategy": "volume_long_candle"}, "PATCH": {"name": "new"}}
+    assert client.request(method, f"{PRESETS}/{quote(name)}", json=bodies.get(method)).status_code == 404
 
 
 def test_name_may_be_korean(client: TestClient) -> None:

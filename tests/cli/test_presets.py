@@ -18,7 +18,7 @@ def invoke(*arguments: str) -> str:
     return CliRunner().invoke(coin, arguments, catch_exceptions=False).output
 
 
-def test_save_show_list_and_delete() -> None:
+def test_save_show_list_rename_and_delete() -> None:
     """A preset lives until it is deleted; JSON has the fields of the API."""
     saved = invoke("presets", "save", "cli weekly", "volume_zone_breakout", "--param", "volume_window=7")
     assert "volume_zone_breakout volume_window=7" in saved
@@ -26,7 +26,8 @@ def test_save_show_list_and_delete() -> None:
     assert (shown["params"], shown["built_in"]) == ({"volume_window": 7}, False)
     assert shown in json.loads(invoke("presets", "list", "--json"))
     assert "balanced  (built in)" in invoke("presets", "list")
-    assert "is deleted" in invoke("presets", "delete", "cli weekly")
+    assert "is now cli monthly" in invoke("presets", "rename", "cli weekly", "cli monthly")
+    assert "is deleted" in invoke("presets", "delete", "cli monthly")
     with pytest.raises(PresetNotFound):
         invoke("presets", "show", "cli weekly")
 
@@ -36,6 +37,7 @@ def test_save_show_list_and_delete() -> None:
     [
         (("show", "balancd"), PresetNotFound),
         (("delete", "balanced"), BuiltInPreset),
+        (("rename", "balanced", "mine"), BuiltInPreset),
         (("save", "x", "volume_zone_breakout", "--param", "volume_window=0"), InvalidParams),
         (("save", "a/b", "volume_zone_breakout"), InvalidSpec),
     ],

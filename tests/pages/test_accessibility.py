@@ -41,6 +41,7 @@ PATHS = (
     f"results/{FAILED}",
     f"compare?run={FIRST}&run={SECOND}",
     f"submit?from={FIRST}",
+    "presets",
     "tasks",
     f"tasks/{RUNNING}",
     "sweeps",

@@ -7,13 +7,14 @@ function handle(form) {
   const key = newKey(); // the page is loaded again for another order
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    const { action, method, place, confirm: question, invalid, unreachable } = form.dataset;
+    if (question && !confirm(question)) return;
     clearProblems(form);
     const { values } = readControls(form);
-    const { action, place, invalid, unreachable } = form.dataset;
-    const [url, content] = place === "query" ? [`${action}?${new URLSearchParams(values)}`] : [action, values];
+    const [url, content] = place === "query" ? [`${action}?${new URLSearchParams(values)}`] : [action, method === "DELETE" ? undefined : values];
     button.disabled = true;
     try {
-      const { ok, body } = await send("POST", url, content, { "Idempotency-Key": key });
+      const { ok, body } = await send(method ?? "POST", url, content, { "Idempotency-Key": key });
       if (ok) {
         button.disabled = false; // Firefox would keep it so after the reload
         location.reload();

@@ -19,13 +19,13 @@ function valueOf(control) {
   }
 }
 
-/** Return the control of a field: by its id, or by its name if several strategies have a parameter of that name. */
-const controlOf = (path) =>
-  document.getElementById(`field-${path.replaceAll(".", "-")}`) ?? document.querySelector(`[name="${CSS.escape(path)}"]:enabled`);
+/** Return the control of a field: by its id, or by its name if several strategies or forms have a field of that name. */
+const controlOf = (path, root) =>
+  root.querySelector(`#${CSS.escape(`field-${path.replaceAll(".", "-")}`)}`) ?? root.querySelector(`[name="${CSS.escape(path)}"]:enabled`);
 
-/** Show why a field is wrong, and return its control; null if the page has no such field. */
-export function showProblem(path, message) {
-  const control = controlOf(path);
+/** Show why a field of a form is wrong, and return its control; null if the form has no such field. */
+export function showProblem(path, message, root) {
+  const control = controlOf(path, root);
   const place = control && document.getElementById(`${control.id}-error`);
   if (!place || control.closest("[hidden]")) return null;
   for (let details = control.closest("details"); details; details = details.parentElement.closest("details")) details.open = true;
@@ -65,13 +65,14 @@ export function readControls(form) {
   return { values, problems };
 }
 
-/** Show the problems of a request, each next to its field or else in `place`, and focus the first. */
+/** Show the problems of a request, each next to its field or else in `place`, which is in the form, and focus the first. */
 export function showProblems(problems, summary, place) {
+  const root = place.closest("form");
   const rest = [];
   let first = null;
   for (const { field, message } of problems) {
     // An item of a list has no control of its own: `symbols.0` is shown at `symbols`, and `space.window=0` at `space.window`.
-    const control = showProblem(field.split("=")[0], message) ?? showProblem(field.split(".")[0], `${field}: ${message}`);
+    const control = showProblem(field.split("=")[0], message, root) ?? showProblem(field.split(".")[0], `${field}: ${message}`, root);
     if (control) first ??= control;
     else rest.push(field ? `${field}: ${message}` : message);
   }
