@@ -22,7 +22,7 @@ from coin_pipeline.database.runs.status import count_queued_runs, count_queued_r
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.timeouts import INTERACTIVE
 from coin_pipeline.database.url import database_url
-from coin_pipeline.defs.run_requests import JobName, RunSubmission
+from coin_pipeline.defs.run_requests import REQUEST_OPS, JobName, RunSubmission, request_fields
 from coin_pipeline.errors import (
     IdempotencyConflict,
     InvalidRunId,
@@ -108,6 +108,18 @@ class DagsterOrchestrator:
         """Return the existing tasks among the ids."""
         with translate_database_errors():
             return self._statuses.read(task_ids)
+
+    def request(self, task_id: str) -> dict[str, Any]:
+        """Return the fields of the request that a backtest or a sweep was submitted with.
+
+        Raises:
+            ResultNotFound: No run of these jobs has this id.
+        """
+        with translate_database_errors():
+            run = self._instance.get_run_by_id(task_id)
+        if run is None or run.job_name not in REQUEST_OPS:
+            raise ResultNotFound(task_id)
+        return request_fields(run.job_name, run.run_config)
 
     def newest(self, limit: int) -> list[Task]:
         """Return the newest tasks of all jobs, those that have not ended first: up to `limit` of each kind."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from coin_api.health import Probe
 from coin_api.schemas import Status
@@ -114,6 +114,10 @@ class Orchestrator(Protocol):
 
     def tasks(self, task_ids: Collection[str]) -> Mapping[str, Task]:
         """Return the existing tasks among the ids, of any job, with as many queries as for a single one."""
+        ...
+
+    def request(self, task_id: str) -> dict[str, Any]:
+        """Return the fields of the request that a backtest or a sweep was submitted with; raise ResultNotFound."""
         ...
 
     def newest(self, limit: int) -> Sequence[Task]:

@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 from coin_api.health import Probe
 from coin_api.schemas import Status
 from coin_api.tasks import Job, SubmissionId, Task
-from coin_pipeline.defs.run_requests import RunSubmission
+from coin_pipeline.defs.run_requests import RunSubmission, request_fields
 from coin_pipeline.errors import (
     AsyncDisabled,
     IdempotencyConflict,
@@ -86,6 +86,14 @@ class FakeOrchestrator:
         self.reads += 1
         self._require_up()
         return {task_id: self.tasks_by_id[task_id] for task_id in task_ids if task_id in self.tasks_by_id}
+
+    def request(self, task_id: str) -> dict[str, Any]:
+        """Return the fields that a task was submitted with."""
+        self._require_up()
+        if task_id not in self.submissions_by_id:
+            raise ResultNotFound(task_id)
+        submission = self.submissions_by_id[task_id]
+        return request_fields(submission.job, submission.config)
 
     def newest(self, limit: int) -> list[Task]:
         """Return all tasks, those that have not ended first."""

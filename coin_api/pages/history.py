@@ -1,7 +1,6 @@
 """The page of stored results: filtered, in an order, and chosen for a comparison."""
 
 from collections.abc import Mapping
-from datetime import date
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from coin_api.errors import status_code_of
 from coin_api.pages import texts_history as texts
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
-from coin_api.queries import Text
+from coin_api.queries import Day, Text
 from coin_pipeline.candles.fields import parse_fields
 from coin_pipeline.candles.timeframe import TIMEFRAMES
 from coin_pipeline.database.pages import require_ordered
@@ -27,7 +26,7 @@ PAGE_SIZE = 50
 Number = Annotated[float | None, Field(allow_inf_nan=False)]
 _PAGING = ("after", "offset")
 _NO_FILTERS = {"sort", "ascending", "after", "offset", "chosen"}
-"""Fields of the form without a control in it."""
+"""Fields of the form without a control in it, which removing the filters does not change."""
 router = page_router()
 
 
@@ -45,8 +44,8 @@ class HistoryForm(BaseModel):
     max_return: Number = None
     min_sharpe: Number = None
     max_sharpe: Number = None
-    date_from: date | None = None
-    date_to: date | None = None
+    date_from: Day | None = None
+    date_to: Day | None = None
     sort: OrderColumn | None = None
     ascending: bool = False
     after: Annotated[str | None, Field(max_length=500)] = None
@@ -110,6 +109,7 @@ def _render(request: Request, form: HistoryForm, page: Page | None, error: Inval
         is_filtered=bool(form.model_dump(exclude=_NO_FILTERS, exclude_defaults=True)) if page else True,
         timeframes=list(TIMEFRAMES),
         address=partial(_address, dict(request.query_params)),
+        unfiltered=dict.fromkeys(HistoryForm.model_fields.keys() - _NO_FILTERS),
     )
 
 

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from coin_api.errors import TaskWithoutResult, status_code_of
 from coin_api.pages import texts_result_errors as texts
 from coin_api.pages.rendering import render_page
+from coin_api.pages.tasks import FORM_PAGES
 from coin_api.responses import status_url
 from coin_api.tasks import Task
 from coin_pipeline import errors
@@ -62,6 +63,7 @@ def result_error_page(request: Request, run_id: str, error: errors.CoinError) ->
         run_id=run_id,
         problem=problem,
         status_url=status_url(problem.task) if problem.task and problem.passes else None,
+        form_page=FORM_PAGES[problem.task.job].format(run_id) if problem.task and problem.task.ended else None,
     )
 
 

@@ -1,34 +1,28 @@
 """The page that submits a sweep: the form of a backtest, in which fields can be swept, and how to search them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 
-from coin_api.deps import CatalogDep, PresetsDep, StoreDep, StrategiesDep
+from coin_api.deps import CatalogDep, PresetsDep, StrategiesDep
 from coin_api.pages import texts_sweep_form as texts
 from coin_api.pages.forms import FormField, form_fields
 from coin_api.pages.language import language_of
+from coin_api.pages.prefill import SEARCH_FIELDS, PrefillDep
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
-from coin_api.pages.submit import filled_fields, form_values
+from coin_api.pages.submit import form_values
 from coin_api.pages.texts_sweeps import SEARCHES
 from coin_pipeline.backtest.labels import FIGURES
-from coin_pipeline.backtest.request import BacktestRequest
-from coin_pipeline.results.store import load_result
-from coin_pipeline.storage.base import ObjectStore
-from coin_pipeline.sweeps.replay import is_sweep
 from coin_pipeline.sweeps.request import Objective, SweepRequest
 from coin_pipeline.sweeps.resolve import STOPS
-from coin_pipeline.sweeps.search_space import Dimension, format_values
 
-Json = dict[str, Any]
 _AXES = 2
 """Numeric parameters that a form proposes to sweep: a heat map has two axes."""
 _STOP_VALUES = "none,0.02,0.05,0.1"
 """Proposed values of a stop, which has none by itself."""
 _OWN_CONTROLS = ("space", "confirm")
-_SEARCH_NAMES = [name for name in SweepRequest.model_fields if name not in BacktestRequest.model_fields]
 router = page_router()
 
 
@@ -52,54 +46,35 @@ def sweep_form(
     strategies: StrategiesDep,
     catalog: CatalogDep,
     presets: PresetsDep,
-    store: StoreDep,
-    run: Annotated[str | None, Query(alias="from", max_length=100)] = None,
-    point: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
-    preset: Annotated[str | None, Query(max_length=100)] = None,
+    prefill: PrefillDep,
 ) -> Response:
-    """Show the form: empty, filled in as a stored sweep, or with values around those of a result, point or preset."""
-    filled = filled_fields(store, presets, run, point, preset)
-    stored = _stored_sweep(store, run)
-    if point is None and stored:
-        filled["start_date"] = stored["start_date"]  # a point has the day on which it was evaluated
+    """Show the form: empty, filled in as a sweep, or with values around those of a result, point or preset."""
+    filled = prefill.fields | prefill.first_day
     values = form_values(
         strategies.current(), catalog, presets, filled, language_of(request), leave_out=("max_positions",)
     )
     for strategy in values["strategies"]:
-        swept = _swept(stored, keep=point is None) if strategy["name"] == filled.get("strategy") else {}
+        swept = prefill.swept if strategy["name"] == filled.get("strategy") else {}
         strategy["sweepable"] = dict(_sweepable(strategy["fields"], swept or _first_numeric(strategy["fields"])))
     return render_page(
         request,
         "sweep_form.html.j2",
         title=texts.TITLE,
         action="/api/sweeps",
-        chosen_preset=preset,
+        chosen_preset=prefill.preset,
         sweep_texts=texts,
         search_fields=_search_fields(),
-        search=stored,
+        search=prefill.search,
         labels={"search": SEARCHES, "objective": {name: FIGURES[name].text for name in get_args(Objective)}},
-        stops=dict(_sweepable([field for field in values["account_fields"] if field.name in STOPS], _swept(stored))),
+        stops=dict(_sweepable([field for field in values["account_fields"] if field.name in STOPS], prefill.swept)),
         **values,
     )
-
-
-def _stored_sweep(store: ObjectStore, run: str | None) -> Json:
-    """Return the spec of a stored sweep; an empty one for any other result."""
-    document = {} if run is None else load_result(store, run)
-    spec: Json = document["spec"] if is_sweep(document) else {}
-    return spec
 
 
 def _search_fields() -> list[FormField]:
     """Return the fields of a sweep that a backtest lacks and that need no controls of their own."""
     fields = form_fields(SweepRequest.model_json_schema(), leave_out=_OWN_CONTROLS)
-    return [field for field in fields if field.name in _SEARCH_NAMES]
-
-
-def _swept(spec: Json, *, keep: bool = True) -> dict[str, str]:
-    """Return the values of each swept name of a stored sweep, or empty texts for proposals around a point."""
-    space = [Dimension.model_validate(dimension) for dimension in spec.get("space", ())]
-    return {dimension.name: format_values(dimension.values) if keep else "" for dimension in space}
+    return [field for field in fields if field.name in SEARCH_FIELDS]
 
 
 def _first_numeric(fields: list[FormField]) -> dict[str, str]:

@@ -16,10 +16,10 @@ from coin_api.pages import texts_tasks
 from coin_api.pages.compare import LEAST, MOST
 from coin_api.pages.history import PAGE_SIZE
 from coin_api.pages.language import language_of
+from coin_api.pages.prefill import request_of
 from coin_api.pages.rendering import render_page
 from coin_api.pages.result_errors import result_error_page
 from coin_api.pages.routing import page_router
-from coin_api.pages.submit import request_of
 from coin_api.pages.tasks import LISTED, RESULT_PAGES, dagster_url, find_task, task_values
 from coin_api.tasks import Orchestrator
 from coin_pipeline.backtest.labels import sweep_columns

@@ -23,6 +23,8 @@ CANCEL_URLS: Mapping[Job, str] = {
 }
 RESULT_PAGES: Mapping[Job, str] = {"backtest": "/app/results/{}", "sweep": "/app/sweeps/{}"}
 """Pages of results; a refresh of candles has none."""
+FORM_PAGES: Mapping[Job, str] = {"backtest": "/app/submit?from={}", "sweep": "/app/sweeps/new?from={}"}
+"""Forms that a task fills in, to change and run it again."""
 router = page_router()
 
 
@@ -36,6 +38,7 @@ def tasks(request: Request, orchestrator: OrchestratorDep) -> Response:
         tasks=orchestrator.newest(LISTED),
         cancel_urls=CANCEL_URLS,
         result_pages=RESULT_PAGES,
+        form_pages=FORM_PAGES,
     )
 
 
@@ -73,4 +76,5 @@ def task_values(task: Task) -> dict[str, Any]:
         "status_url": status_url(task),
         "cancel_url": CANCEL_URLS[task.job].format(task.task_id),
         "result_page": RESULT_PAGES.get(task.job, "").format(task.task_id),
+        "form_page": FORM_PAGES.get(task.job, "").format(task.task_id),
     }

@@ -4,9 +4,10 @@ from coin_pipeline.backtest.labels import FIGURES
 from coin_pipeline.languages import Text
 
 TITLE = Text("Results", "결과")
-FOUND = Text("{count} results", "결과 {count}건")
+FOUND = Text("Results: {count}", "결과 {count}건")
 NONE = Text("There are no results yet.", "아직 결과가 없습니다.")
 NO_MATCH = Text("No result matches; remove a filter.", "일치하는 결과가 없습니다. 필터를 줄이십시오.")
+PAST_END = Text("There are no results on this page any more.", "이 페이지에는 더 이상 결과가 없습니다.")
 INVALID = Text("Correct the marked filters.", "표시된 필터를 수정하십시오.")
 FIRST_BACKTEST = Text("Submit a backtest", "백테스트 실행하기")
 FILTER = Text("Filter", "필터 적용")

@@ -40,6 +40,7 @@ UNFINISHED_ADVICE = Text(
     "실행이 끝나면 이 주소에 결과가 표시됩니다.",
 )
 PROGRESS = Text("{percent} done", "{percent} 진행")
+AGAIN = Text("Change and run again", "수정하여 다시 실행")
 FAILED_ADVICE = Text(
     "It has no result. Correct what the message names and submit it again.",
     "결과가 없습니다. 아래 메시지의 원인을 바로잡은 뒤 다시 실행하십시오.",

@@ -36,12 +36,18 @@ NO_CANDLES = Text(
     "저장된 캔들이 없습니다. 먼저 다음과 같은 명령으로 캔들을 받으십시오.",
 )
 STRATEGY = Text("Strategy", "전략")
+UNKNOWN_STRATEGY = Text(
+    "The strategy {name} is not registered any more; choose another one.",
+    "전략 {name}은(는) 더 이상 등록되어 있지 않습니다. 다른 전략을 선택하십시오.",
+)
 PRESET = Text("Preset", "프리셋")
+PRESETS = Text("Rename or delete presets", "프리셋 이름 변경/삭제")
 NO_PRESET = Text("none", "없음")
 PARAMETERS = Text("Parameters", "파라미터")
 NO_PARAMETERS = Text("This strategy has no parameters.", "이 전략에는 파라미터가 없습니다.")
 MARKET = Text("Market and range", "종목과 기간")
 SYMBOLS = Text("Symbols", "종목")
+NOT_STORED = Text("no candles stored", "저장된 캔들 없음")
 SYMBOLS_FILTER = Text("Find a symbol", "종목 찾기")
 TIMEFRAME = Text("Timeframe", "주기")
 START = Text("First day", "시작일")
@@ -63,6 +69,7 @@ PRESET_NAME = Text("Name", "이름")
 SAVE_PRESET = Text("Save parameters as a preset", "파라미터를 프리셋으로 저장")
 SAVE = Text("Save", "저장")
 SAVED = Text("The preset is saved.", "프리셋을 저장했습니다.")
+REPLACE = Text("Replace the preset {name}?", "프리셋 {name}을(를) 바꾸시겠습니까?")
 
 FIELDS: Mapping[str, FieldText] = {
     "fill": _field(

@@ -11,9 +11,10 @@ from markupsafe import Markup
 from coin_api.deps import CatalogDep, LedgerDep, MarksDep, PositionIdDep, PresetsDep, StoreDep, StrategiesDep
 from coin_api.pages import texts_trading as texts
 from coin_api.pages.language import language_of
+from coin_api.pages.prefill import PrefillDep
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
-from coin_api.pages.submit import filled_fields, form_values
+from coin_api.pages.submit import form_values
 from coin_api.routes.forward import TestIdDep
 from coin_pipeline.candles.fields import parse_fields
 from coin_pipeline.errors import DriftNotFound
@@ -90,12 +91,10 @@ def forward_form(
     strategies: StrategiesDep,
     catalog: CatalogDep,
     presets: PresetsDep,
-    store: StoreDep,
-    run: Annotated[str | None, Query(alias="from", max_length=100)] = None,
-    preset: Annotated[str | None, Query(max_length=100)] = None,
+    prefill: PrefillDep,
 ) -> HTMLResponse:
     """Show the form that starts a forward test: empty, or as a stored result or a preset fills it in."""
-    filled = filled_fields(store, presets, run, None, preset)
+    language = language_of(request)
     return render_page(
         request,
         "forward_form.html.j2",
@@ -103,8 +102,8 @@ def forward_form(
         action="/api/forward-tests",
         next="/app/forward-tests/",
         trading_texts=texts,
-        chosen_preset=preset,
-        **form_values(strategies.current(), catalog, presets, filled, language_of(request), model=ForwardRequest),
+        chosen_preset=prefill.preset,
+        **form_values(strategies.current(), catalog, presets, prefill.fields, language, model=ForwardRequest),
     )
 
 

@@ -1,6 +1,6 @@
 """Submissions as Dagster runs: the job to launch, its run config and its tags."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +34,8 @@ MAX_TAG_SYMBOLS = 3
 """Symbols that a tag lists."""
 PLAN_OP = "plan_refresh"
 """Name of the op that takes the config of a run."""
+REQUEST_OPS: Mapping[str, str] = {"backtest": "load_candles", "sweep": "plan_sweep"}
+"""Name of the op whose config is the request, by job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def backtest_submission(spec: BacktestSpec, area: ResultArea) -> RunSubmission:
     """Return the submission of a backtest whose result is stored in `area`; a client waits for one in `results`."""
     fields = {**complete_stored_spec(spec.model_dump(mode="json")), "min_coverage": spec.min_coverage, "shelf": area}
     tags = _spec_tags(spec) | ({CLASS_TAG: SYNC} if area == "results" else {})
-    return _submission("backtest", {"load_candles": fields}, tags)
+    return _submission("backtest", {REQUEST_OPS["backtest"]: fields}, tags)
 
 
 def sweep_submission(
@@ -70,8 +72,19 @@ def sweep_submission(
         fresh: Evaluate chunks even if their rows are already stored.
     """
     fields = {**request.model_dump(mode="json"), "min_coverage": request.min_coverage}
-    ops = {"plan_sweep": fields, "evaluate_chunk": {"workers": workers, "fresh": fresh}}
+    ops = {REQUEST_OPS["sweep"]: fields, "evaluate_chunk": {"workers": workers, "fresh": fresh}}
     return _submission("sweep", ops, {**_spec_tags(spec), POINTS_TAG: str(len(spec.points()))})
+
+
+def request_fields(job: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the request in the config of a run; none if the Launchpad started it without config.
+
+    Args:
+        job: Name of the job, one of `REQUEST_OPS`.
+        config: Config of the run.
+    """
+    fields: dict[str, Any] = config.get("ops", {}).get(REQUEST_OPS[job], {}).get("config", {})
+    return fields
 
 
 def retention_submission(*, dry_run: bool) -> RunSubmission:

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser import axe_findings, requires_chromium
+from tests.e2e.test_sweeps import SLOW_SWEEP
 from tests.pages.served import Watched, watched_page
 from tests.platforms import Platform, follow_backtest, submit_backtest
 
@@ -84,14 +85,30 @@ def test_what_the_api_rejects_is_shown_next_to_its_field(platform: Platform, bro
 
 
 def test_a_running_backtest_is_cancelled(platform: Platform, browser: Watched) -> None:
-    """Its page then states that it was cancelled, and so does the page of its report."""
+    """Its page then states that it was cancelled, and fills the form in; so does the page of its report."""
     page = browser.page
     task_id = submit_form(page, platform, "slow")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#task")).to_have_attribute("data-status", "cancelled", timeout=TIMEOUT_MS)
+    page.get_by_role("link", name="Change and run again").click()
+    expect(page.get_by_label("Strategy")).to_have_value("slow")
+    expect(page.locator('[name="symbols"][value="AAA_KRW"]')).to_be_checked()
     page.goto(f"{address(platform)}/reports/{task_id}")
     expect(page.get_by_role("heading", level=1)).to_have_text("The backtest was cancelled")
     browser.errors.clear()  # Chromium reports every response of 404
+
+
+def test_a_running_sweep_is_cancelled_and_changed(platform: Platform, browser: Watched) -> None:
+    """Its page shows the end by itself, and leads to the form of the sweep with its values."""
+    page = browser.page
+    task_id = platform.api.post("/api/sweeps", json=SLOW_SWEEP).json()["task_id"]
+    page.goto(f"{address(platform)}/app/tasks/{task_id}")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#task")).to_have_attribute("data-status", "cancelled", timeout=TIMEOUT_MS)
+    page.get_by_role("link", name="Change and run again").click()
+    expect(page.get_by_label("Strategy")).to_have_value(SLOW_SWEEP["strategy"])
+    for name, values in SLOW_SWEEP["space"].items():
+        expect(page.locator(f'[name="space.{name}"]:enabled')).to_have_value(values)
 
 
 def test_two_results_are_compared(platform: Platform, browser: Watched) -> None:

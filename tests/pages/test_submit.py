@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from markupsafe import escape
 from playwright.sync_api import expect
 
-from coin_api.pages.submit import request_of
+from coin_api.pages.prefill import request_of
 from coin_pipeline.storage.local import LocalStore
 from tests.browser import HOSTILE_TEXTS, axe_findings, requires_chromium
 from tests.fakes import FakeOrchestrator
