@@ -1,15 +1,19 @@
-"""Routes that refuse JSON bodies with a repeated key, which two programs would read differently, and exact ones."""
+"""Routes that are strict with JSON: no repeated keys, all problems of a body at once, and exact numbers."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
 from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from coin_pipeline.errors import InvalidInput, Problem
+from coin_pipeline.strategies.registry import StrategyRegistry
+from coin_pipeline.sweeps.resolve import check_fixed
 
 
 class StrictJsonRequest(Request):
@@ -44,6 +48,23 @@ class StrictJsonRoute(APIRoute):
         return handle_strictly
 
 
+class StrategyRoute(StrictJsonRoute):
+    """Route whose body names a strategy: all its problems are reported at once, those of the parameters included."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler."""
+        handle = super().get_route_handler()
+
+        async def handle_with_params(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                problems = await run_in_threadpool(_params_problems, request.app.state.strategies, error)
+                raise RequestValidationError([*error.errors(), *map(_as_detail, problems)], body=error.body) from None
+
+        return handle_with_params
+
+
 class ExactJsonRequest(StrictJsonRequest):
     """Request whose JSON numbers are `Decimal`."""
 
@@ -54,6 +75,28 @@ class ExactJsonRoute(StrictJsonRoute):
     """Route whose handler receives an `ExactJsonRequest`."""
 
     request_class = ExactJsonRequest
+
+
+def _params_problems(strategies: StrategyRegistry, error: RequestValidationError) -> Sequence[Problem]:
+    """Return the problems of the strategy and its parameters in a body that is invalid for other reasons."""
+    body = error.body if isinstance(error.body, dict) else {}
+    invalid = {detail["loc"][1] for detail in error.errors() if len(detail["loc"]) > 1}
+    if "strategy" not in body or invalid & {"strategy", "params"}:
+        return ()
+    try:
+        registry = strategies.current()
+        if "space" in body:
+            check_fixed(registry, body["strategy"], body.get("params", {}))
+        else:
+            registry.resolve(body["strategy"], body.get("params", {}))
+    except InvalidInput as found:
+        return found.problems
+    return ()
+
+
+def _as_detail(problem: Problem) -> dict[str, Any]:
+    """Return a problem as an error of pydantic."""
+    return {"type": "value_error", "loc": ("body", *problem.field.split(".")), "msg": problem.message}
 
 
 def _to_decimal(text: str) -> Decimal | float:

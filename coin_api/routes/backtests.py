@@ -35,7 +35,7 @@ from coin_api.responses import (
     task_fields,
 )
 from coin_api.result_schemas import BacktestResult, BacktestStatus, RunResult
-from coin_api.routing import StrictJsonRoute
+from coin_api.routing import StrategyRoute
 from coin_api.schemas import Accepted, History, HistoryItem, TaskStatus
 from coin_api.task_polling import TaskSubscriptions
 from coin_api.tasks import SubmissionId, Task
@@ -54,7 +54,7 @@ from coin_pipeline.results.store import StoredResult, read_result, with_reused_f
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 
-router = APIRouter(prefix="/api/backtests", tags=["backtests"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/api/backtests", tags=["backtests"], route_class=StrategyRoute)
 
 Fresh = Annotated[bool, Query(description="Run even if the result of an identical backtest is stored.")]
 Full = Annotated[

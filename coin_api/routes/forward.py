@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response, status
 
 from coin_api.deps import CatalogDep, IdempotencyKey, LedgerDep, StrategiesDep
-from coin_api.routing import StrictJsonRoute
+from coin_api.routing import StrategyRoute
 from coin_pipeline.forward import documents
 from coin_pipeline.forward.advance import Advancer
 from coin_pipeline.forward.documents import DecisionQuery, ForwardSummary, ForwardTestDocument, ForwardTestList
@@ -15,7 +15,7 @@ from coin_pipeline.forward.spec import ForwardRequest
 from coin_pipeline.forward.start import start
 from coin_pipeline.forward.store import parse_test_id
 
-router = APIRouter(prefix="/api/forward-tests", tags=["forward tests"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/api/forward-tests", tags=["forward tests"], route_class=StrategyRoute)
 
 
 async def _test_id(test_id: Annotated[str, Path(description="UUID of the forward test.")]) -> uuid.UUID:

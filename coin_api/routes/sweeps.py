@@ -9,7 +9,7 @@ from coin_api.openapi import BINARY, accepted_response
 from coin_api.polling_headers import set_polling_headers
 from coin_api.responses import accepted, status_response, task_fields
 from coin_api.result_schemas import SweepStatus
-from coin_api.routing import StrictJsonRoute
+from coin_api.routing import StrategyRoute
 from coin_api.schemas import Accepted, SweepAccepted, SweepPreview
 from coin_api.tasks import SweepPoints, Task
 from coin_api.threads import in_submission_threads
@@ -21,7 +21,7 @@ from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import TRIALS_FILE
 
 PARQUET = "application/vnd.apache.parquet"
-router = APIRouter(prefix="/api/sweeps", tags=["sweeps"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/api/sweeps", tags=["sweeps"], route_class=StrategyRoute)
 
 
 @router.post(

@@ -41,7 +41,7 @@ def resolve_sweep(request: SweepRequest, registry: StrategyRegistry) -> SweepSpe
         SweepTooLarge: The sweep has more points than may run without confirmation, or at all.
     """
     cash = resolve_cash(request)
-    _check_fixed(request, registry)
+    check_fixed(registry, request.strategy, request.params)
     validators = _validators(request, registry)
     choices, problems = _parse_space(request, validators)
     if not problems:
@@ -113,12 +113,17 @@ def _validators(request: SweepRequest, registry: StrategyRegistry) -> dict[str, 
     return params | {name: for_stop(name) for name in STOPS if name not in params}
 
 
-def _check_fixed(request: SweepRequest, registry: StrategyRegistry) -> None:
-    """Reject invalid fixed parameters; a constraint that fails with the defaults may hold with swept values."""
-    invalid = _invalid_fields(registry.get(request.strategy).Params, request.params)
+def check_fixed(registry: StrategyRegistry, strategy: str, params: Mapping[str, Any]) -> None:
+    """Reject invalid fixed parameters; a constraint that fails with the defaults may hold with swept values.
+
+    Raises:
+        UnknownStrategy: The strategy is not registered.
+        InvalidParams: The strategy's schema rejects a parameter.
+    """
+    invalid = _invalid_fields(registry.get(strategy).Params, params)
     if invalid:
-        params = {name: value for name, value in request.params.items() if name in invalid}
-        raise InvalidParams(_problems(lambda: registry.resolve(request.strategy, params)))
+        rejected = {name: value for name, value in params.items() if name in invalid}
+        raise InvalidParams(_problems(lambda: registry.resolve(strategy, rejected)))
 
 
 def _invalid_fields(model: type[BaseModel], values: Mapping[str, Any]) -> set[str]:

@@ -389,6 +389,25 @@ def test_task_id_must_be_a_uuid_without_an_idempotency_key(
     assert orchestrator.submitted == []
 
 
+@pytest.mark.parametrize(
+    ("path", "extra", "fields"),
+    [
+        ("/api/backtests/run-async", {}, ["end_date", "params.num_bins", "params.windw"]),
+        ("/api/backtests/run-async", {"strategy": "volume_zone"}, ["end_date", "strategy"]),
+        ("/api/backtests/run-async", {"params": [1]}, ["end_date", "params"]),
+        ("/api/sweeps", {"space": {"volume_window": "5:60:5"}}, ["end_date", "params.num_bins", "params.windw"]),
+    ],
+)
+def test_all_problems_are_reported_at_once(
+    client: TestClient, path: str, extra: dict[str, Any], fields: list[str]
+) -> None:
+    """Those of the request, and those that only its strategy knows."""
+    body = {**BODY, "end_date": "tomorrow", "params": {"num_bins": 10**30, "windw": 1}, **extra}
+    response = client.post(path, json=body)
+    assert response.status_code == 422
+    assert sorted(problem["field"] for problem in response.json()["errors"]) == fields
+
+
 def test_symbols_without_candles_are_404_before_a_run_is_launched(
     client: TestClient, orchestrator: FakeOrchestrator
 ) -> None:

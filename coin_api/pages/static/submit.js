@@ -1,12 +1,15 @@
 // The form of a backtest, a sweep or a forward test: presets, the parameters of the chosen strategy, and the submission.
 import { clearProblems, newKey, readControls, send, showProblems } from "./forms.js";
+import { keepForm, restoreForm, watchForm } from "./kept_form.js";
 
+const UNREADABLE = "unreadable_fields"; // not a field of any request
 export const form = document.getElementById("submit");
 const strategy = document.getElementById("field-strategy");
 const preset = document.getElementById("preset");
 const problem = document.getElementById("problem");
 const progress = document.getElementById("progress");
-let key = newKey();
+const button = form.querySelector('[type="submit"]');
+let key = restoreForm(form) ?? newKey();
 let explain = async (problems) => problems;
 
 /** Let a form replace the problems of a refused request, which it gets with the request, before they are shown. */
@@ -52,31 +55,45 @@ export function readRequest() {
   return { request, problems };
 }
 
+/**
+ * Send the request to the API, which reports everything that is wrong with it at once.
+ * Fields whose values cannot be read are left out; to be refused nevertheless, the request then has a field that none has.
+ */
+async function submitRequest() {
+  const { request, problems } = readRequest();
+  const content = problems.length ? { ...request, [UNREADABLE]: problems.length } : request;
+  const { ok, body } = await send("POST", form.dataset.action, content, { "Idempotency-Key": key });
+  if (ok) return { body, problems: null };
+  const known = new Set([UNREADABLE, ...problems.map(({ field }) => field)]);
+  const others = body.errors?.length ? body.errors.filter(({ field }) => !known.has(field)) : [{ field: "", message: body.detail }];
+  return { body, problems: [...problems, ...(await explain(others, request))] };
+}
+
 async function submit(event) {
   event.preventDefault();
+  if (button.disabled) return;
   clearProblems(form);
-  const { request, problems } = readRequest();
-  if (problems.length) {
-    showProblems(problems, form.dataset.invalid, problem);
-    return;
-  }
-  const button = form.querySelector('[type="submit"]');
   button.disabled = true;
   progress.textContent = form.dataset.submitting;
+  keepForm(form, key); // loaded again before the response arrives, the page repeats the same submission
   try {
-    const { ok, body } = await send("POST", form.dataset.action, request, { "Idempotency-Key": key });
-    if (ok) {
+    const { body, problems } = await submitRequest();
+    if (!problems) {
+      key = newKey(); // back from the task: to submit again means to run again
+      keepForm(form, key);
       location.assign(form.dataset.next + encodeURIComponent(body.task_id ?? body.test_id));
-      return;
+      return; // until the page is left, the button stays as it is
     }
-    const found = body.errors?.length ? body.errors : [{ field: "", message: body.detail }];
-    showProblems(await explain(found, request), form.dataset.invalid, problem);
+    showProblems(problems, form.dataset.invalid, problem);
   } catch {
     showProblems([], form.dataset.unreachable, problem);
-  } finally {
-    button.disabled = false;
-    progress.textContent = "";
   }
+  allowSubmission();
+}
+
+function allowSubmission() {
+  button.disabled = false;
+  progress.textContent = "";
 }
 
 async function savePreset() {
@@ -90,6 +107,8 @@ async function savePreset() {
     showProblems(own, form.dataset.invalid, problem);
     return;
   }
+  const saved = Array.from(preset.options).find((option) => option.value === name);
+  if (name && saved && !confirm(place.dataset.replace.replace("{name}", name))) return;
   try {
     const body = { name, strategy: request.strategy, params: request.params };
     const answer = await send("POST", "/api/strategies/presets", body);
@@ -98,7 +117,7 @@ async function savePreset() {
       showProblems(found, form.dataset.invalid, problem);
       return;
     }
-    const option = [...preset.options].find((known) => known.value === name) ?? preset.appendChild(new Option(name));
+    const option = saved ?? preset.appendChild(new Option(name, name));
     option.dataset.strategy = answer.body.strategy;
     option.dataset.params = JSON.stringify(answer.body.params);
     preset.value = name;
@@ -129,9 +148,8 @@ form.addEventListener("submit", submit);
 form.addEventListener("input", () => {
   key = newKey(); // another content is another submission
 });
-addEventListener("pageshow", ({ persisted }) => {
-  if (persisted) key = newKey(); // back from the task: to submit again means to run again
-});
+addEventListener("pageshow", allowSubmission); // back from the task
 document.getElementById("save-preset")?.addEventListener("click", savePreset);
 document.getElementById("symbols-filter")?.addEventListener("input", filterSymbols);
-showParameters(); // a browser that restores a form restores the strategy, too
+watchForm(form, () => keepForm(form, key));
+showParameters();

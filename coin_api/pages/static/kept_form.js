@@ -1,0 +1,56 @@
+// A form that keeps its content over a reload, over back and forward, and over a change of the language.
+// It is part of the entry in the history, so that two tabs, or two visits, have a form each.
+
+const PAUSE_MS = 300; // between writes while the user types; browsers limit them
+
+const nameOf = (control) => control.id || `${control.name} ${control.dataset.values ?? control.value}`;
+const controlsOf = (form) => Array.from(form.elements).filter((control) => control.matches("input, select, textarea"));
+
+/** Store the content of a form, and the key of its submission. */
+export function keepForm(form, key) {
+  const content = controlsOf(form).map((control) => [nameOf(control), control.type === "checkbox" ? control.checked : control.value]);
+  const open = Array.from(form.querySelectorAll("details"), (details) => details.open);
+  history.replaceState({ content, open, key }, "");
+}
+
+/** Fill a form in as it was kept, and return the key of its submission; null for a form that is opened by a link. */
+export function restoreForm(form) {
+  const [{ type }] = performance.getEntriesByType("navigation");
+  if (type === "navigate" || !history.state?.content) return null; // a link to the same page keeps its state
+  const content = new Map(history.state.content);
+  for (const control of controlsOf(form)) {
+    const value = content.get(nameOf(control));
+    if (control.type === "checkbox") control.checked = value ?? control.checked;
+    else if (control.localName !== "select" || Array.from(control.options).some((option) => option.value === value)) control.value = value ?? control.value;
+  }
+  for (const [index, details] of form.querySelectorAll("details").entries()) details.open = history.state.open[index];
+  return history.state.key;
+}
+
+/**
+ * Call `keep` after each change, and let the links of the languages take the content along.
+ * @param {HTMLFormElement} form
+ * @param {() => void} keep stores the content
+ */
+export function watchForm(form, keep) {
+  let timer = 0;
+  const keepNow = () => {
+    clearTimeout(timer);
+    keep();
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(keep, PAUSE_MS);
+  });
+  form.addEventListener("change", keepNow);
+  form.addEventListener("toggle", keepNow, true);
+  addEventListener("hashchange", keepNow); // the link to the content adds an entry to the history
+  document.querySelector(".languages").addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    keepNow();
+    history.replaceState(history.state, "", link.href);
+    location.reload();
+  });
+}
