@@ -11,10 +11,14 @@ class Text(NamedTuple):
     en: str
     ko: str
 
+    def pick(self, language: Language) -> str:
+        """Return the text in a language as it is, with its placeholders."""
+        return self.ko if language == "ko" else self.en
+
     def write(self, language: Language, **values: object) -> str:
         """Return the text in a language, with its placeholders filled.
 
         >>> Text("{count} trades", "거래 {count}건").write("ko", count=3)
         '거래 3건'
         """
-        return (self.ko if language == "ko" else self.en).format(**values)
+        return self.pick(language).format(**values)

@@ -1,6 +1,7 @@
 """The list of sweeps, and the page of one: its progress while it runs, then what it found."""
 
 import json
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -25,12 +26,13 @@ from coin_api.tasks import Orchestrator
 from coin_pipeline.backtest.labels import sweep_columns
 from coin_pipeline.backtest.messages import warning_sentences
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ResultNotFound
+from coin_pipeline.languages import Language
 from coin_pipeline.report.sweep_page import heat_map_figures
 from coin_pipeline.results.index import Filters
 from coin_pipeline.results.store import read_result, read_task_file, require_structure
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.sweeps.replay import is_sweep
-from coin_pipeline.sweeps.result import EQUITY_FILE
+from coin_pipeline.sweeps.result import EQUITY_FILES
 
 Json = dict[str, Any]
 router = page_router()
@@ -98,15 +100,15 @@ def _result_page(request: Request, document: Json, store: ObjectStore, run_url: 
         warnings=warning_sentences(document, language_of(request)),
         columns=sweep_columns(document["objective"]),
         heat_maps=[Markup(figure) for figure in figures],  # noqa: S704 -- escaped by the figure
-        equity=_equity(store, document["run_id"]),
+        equity=_equity(store, document["run_id"], language_of(request)),
         requests={row["point"]: request_of(document, row["values"]) for row in document["top"]},
         compared=(LEAST, MOST),
     )
 
 
-def _equity(store: ObjectStore, task_id: str) -> Markup | None:
-    """Return the picture of the best point's equity; None for a sweep of an earlier version."""
-    try:
-        return Markup(read_task_file(store, task_id, EQUITY_FILE).decode())  # noqa: S704 -- escaped by the figure
-    except ResultNotFound:
-        return None
+def _equity(store: ObjectStore, task_id: str, language: Language) -> Markup | None:
+    """Return the picture of the best point's equity, of an earlier sweep in English; None if it was stored without."""
+    for name in dict.fromkeys((EQUITY_FILES[language], EQUITY_FILES["en"])):
+        with suppress(ResultNotFound):
+            return Markup(read_task_file(store, task_id, name).decode())  # noqa: S704 -- escaped by the figure
+    return None

@@ -70,6 +70,16 @@ def _booleans(name: str, column: npt.ArrayLike) -> Bools:
     return read_only(array)
 
 
+def check_label(label: object) -> None:
+    """Require that a text can be the label of a line.
+
+    Raises:
+        ValueError: It is not 1 to `MAX_LABEL` printable characters.
+    """
+    if not (isinstance(label, str) and 0 < len(label) <= MAX_LABEL and label.isprintable()):
+        raise ValueError(f"the label of a line must be 1 to {MAX_LABEL} printable characters, not {label!r}")
+
+
 def check_lines(plot: Mapping[str, npt.ArrayLike], n: int) -> Mapping[str, Floats]:
     """Return the lines of a plot as read-only float64 arrays, shape (n,) each.
 
@@ -82,8 +92,7 @@ def check_lines(plot: Mapping[str, npt.ArrayLike], n: int) -> Mapping[str, Float
         raise ValueError(f"plot has {len(plot)} lines; at most {MAX_LINES} are shown")
     lines: dict[str, Floats] = {}
     for label, values in plot.items():
-        if not (isinstance(label, str) and 0 < len(label) <= MAX_LABEL and label.isprintable()):
-            raise ValueError(f"the label of a line must be 1 to {MAX_LABEL} printable characters, not {label!r}")
+        check_label(label)
         array = np.ascontiguousarray(values)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"plot[{label!r}] must be an array of numbers, not {array.dtype}")

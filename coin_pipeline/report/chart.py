@@ -48,12 +48,14 @@ class ChartInputs(NamedTuple):
         indicators: Lines that were stored with the result, by symbol.
         language: Language of the texts.
         plot: Lines that the strategy plots now; see `strategy_lines`.
+        symbol: The only symbol whose price and trades are shown; None for all.
     """
 
     candles: CandleSource | None = None
     indicators: Mapping[str, Lines] = {}
     language: Language = "en"
     plot: LinesOf = no_lines
+    symbol: str | None = None
 
 
 NO_INPUTS = ChartInputs()
@@ -101,7 +103,10 @@ def symbol_data(document: Json, symbol: str, trades: pa.Table, inputs: ChartInpu
         }
     plotted = inputs.plot(symbol, bars)
     stored = {label: PlotLine(line) for label, line in inputs.indicators.get(symbol, {}).items()}
-    lines = [*_indicators({**plotted.lines, **stored}, bars), *stop_lines(document["stops"], bars, trades)]
+    lines = [
+        *_indicators({**plotted.lines, **stored}, bars, inputs.language),
+        *stop_lines(document["stops"], bars, trades),
+    ]
     limit = min(max(room // (_NUMBERS_PER_CANDLE + len(lines)), _MIN_CANDLES), most)
     size = -(-len(bars) // limit)
     starts = np.arange(0, len(bars), size)
@@ -124,11 +129,12 @@ def size_of(chart: SymbolData) -> int:
     return candles * (_NUMBERS_PER_CANDLE + len(chart["lines"])) + longer * _NUMBERS_PER_LONGER
 
 
-def _indicators(lines: Mapping[str, PlotLine], bars: Bars) -> Iterator[BarLine]:
-    """Yield the lines that have a value for each bar, with their panes."""
-    for label, line in lines.items():
+def _indicators(lines: Mapping[str, PlotLine], bars: Bars, language: Language) -> Iterator[BarLine]:
+    """Yield the lines that have a value for each bar, with their panes and their labels in a language."""
+    for key, line in lines.items():
         if len(line.values) == len(bars):
             pane = line.pane or ("price" if _is_near(line.values, bars.close) else "own")
+            label = line.label.pick(language) if line.label else key
             yield BarLine(label, "indicator", pane, line.values)
 
 

@@ -40,6 +40,9 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _HELD = Text("buy and hold", "매수 후 보유")
 _STRATEGY = Text("strategy on {symbol}", "{symbol} 전략")
+_SHARED = Text(SHARED, "공동 계좌")
+_MEAN = Text("mean of {count} symbols", "종목 {count}개 평균")
+_MEAN_NAME = re.compile(r"mean of (\d+) symbols")  # of `portfolio.equal_shares`
 _GROWTH = Text("Growth factor", "성장 배수")
 _LOG = Text("{growth}, log scale", "{growth}, 로그 눈금")
 _CLIPPED = Text("{growth}, clipped at {low:.1g}", "{growth}, {low:.1g}에서 자름")
@@ -135,10 +138,19 @@ def _lines(curves: Sequence[Curve], account: Curve, language: Language) -> list[
     if np.isnan(account.buy_and_hold).all():  # synchronous results are stored without it
         held = []
     if len(curves) == 1:
-        return [*held, Line(_STRATEGY.write(language, symbol=account.name), account.time, account.equity, BLUE, 3)]
+        return [*held, Line(_account_name(account.name, language), account.time, account.equity, BLUE, 3)]
     shown = curves if len(curves) <= MAX_SYMBOL_LINES else []
     symbols = [Line(c.name, c.time, c.equity, colour, 2) for c, colour in zip(shown, _SYMBOL_COLOURS, strict=False)]
-    return [*held, *symbols, Line(account.name, account.time, account.equity, BLUE, 4)]
+    return [*held, *symbols, Line(_account_name(account.name, language), account.time, account.equity, BLUE, 4)]
+
+
+def _account_name(name: str, language: Language) -> str:
+    """Return the name of an account in a language: of a shared one, of a mean, or of the strategy on a symbol."""
+    if name == SHARED:
+        return _SHARED.write(language)
+    if mean := _MEAN_NAME.fullmatch(name):
+        return _MEAN.write(language, count=mean[1])
+    return _STRATEGY.write(language, symbol=name)
 
 
 def _legend(lines: Sequence[Line]) -> Iterator[str]:

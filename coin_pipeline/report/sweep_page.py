@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +11,10 @@ from markupsafe import Markup
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.labels import FIGURES, format_figure, sweep_columns
 from coin_pipeline.languages import Language, Text
+from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.report.page import SYMBOLS_NAMED, template_environment
 from coin_pipeline.report.sweep_map import HeatMapStyle, heat_map_figure
+from coin_pipeline.report.texts import PAGE
 from coin_pipeline.sweeps.trials import objectives_of
 
 _NEUTRAL = {"win_rate": 0.5, "profit_factor": 1.0}  # objectives whose value without gain or loss is not 0
@@ -42,6 +45,19 @@ def render_sweep_report(document: Json, trials: pa.Table) -> str:
         "symbols_named": SYMBOLS_NAMED,
     }
     return template_environment().get_template("sweep.html.j2").render(values)
+
+
+def equity_figures(equity: pa.Table, zone: str) -> dict[Language, bytes]:
+    """Return the picture of the best point's equity in each language, SVG.
+
+    Args:
+        equity: Equity table of its backtest.
+        zone: Time zone of the labels, an IANA name.
+    """
+    return {
+        language: equity_figure(equity, PAGE["picture"].write(language), language, zone).encode()
+        for language in get_args(Language)
+    }
 
 
 def heat_map_figures(

@@ -1,8 +1,8 @@
 """The result of a sweep: its trials, their analysis, a normal backtest of the best point, and its files."""
 
 import socket
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from coin_pipeline.backtest.messages import warnings_json
 from coin_pipeline.backtest.spec import Times
 from coin_pipeline.backtest.tables import to_parquet, unstack
 from coin_pipeline.errors import CodeChanged
+from coin_pipeline.languages import Language
 from coin_pipeline.results.publish import ResultFiles, completed_manifest
 from coin_pipeline.results.store import to_bytes
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -26,8 +27,8 @@ from coin_pipeline.sweeps.trials import read_metadata, trials_digest
 from coin_pipeline.sweeps.warm_up import warm_up_json, warm_up_warnings
 
 TRIALS_FILE = "trials.parquet"
-EQUITY_FILE = "equity.svg"
-"""Picture of the equity of the best point."""
+EQUITY_FILES: Mapping[Language, str] = {"en": "equity.svg", "ko": "equity.ko.svg"}
+"""Picture of the equity of the best point in each language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class SweepResult:
         times: Start and end.
         best_equity: Equity table of the best point's backtest; None without a best point.
         report: The report page, HTML.
-        equity_figure: Picture of `best_equity`, SVG.
+        equity_figures: Pictures of `best_equity` by language, SVG.
     """
 
     spec: SweepSpec
@@ -50,7 +51,7 @@ class SweepResult:
     times: Times
     best_equity: pa.Table | None = None
     report: bytes = b""
-    equity_figure: bytes = b""
+    equity_figures: Mapping[Language, bytes] = field(default_factory=dict)
 
 
 def assemble(
@@ -133,7 +134,7 @@ def sweep_files(result: SweepResult) -> ResultFiles:
         TRIALS_FILE: to_parquet(result.trials),
         "report.html": result.report,
         "result.json": to_bytes(result.document),
-        **({EQUITY_FILE: result.equity_figure} if result.equity_figure else {}),
+        **{EQUITY_FILES[language]: figure for language, figure in result.equity_figures.items()},
     }
     return ResultFiles("tasks", result.document, files, {**completed_manifest(summary, result.times), "sweep": True})
 

@@ -117,12 +117,14 @@ def test_sweep_publishes_trials_document_and_page(finished: Any, data_root: Path
         "report.html",
         "result.json",
         "equity.svg",
+        "equity.ko.svg",
     }
     table = pq.read_table(folder / "trials.parquet")
     document = document_of(data_root, finished.run_id)
     assert len(table) == 2 * POINT_COUNT == document["trials"]["rows"]
     assert trials_digest(table) == document["trials"]["sha256"]
-    assert (folder / "equity.svg").read_text().startswith("<svg")
+    assert "<title>Equity and drawdown</title>" in (folder / "equity.svg").read_text()
+    assert "<title>자산과 낙폭</title>" in (folder / "equity.ko.svg").read_text()
     assert (folder / "report.html").read_text().startswith("<!doctype html>")
     assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []
 

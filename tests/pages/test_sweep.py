@@ -20,15 +20,20 @@ from tests.fakes import QUEUED, FakeOrchestrator
 from tests.fuzz.results import files_of
 from tests.pages.served import watched_page
 
+PICTURES = {
+    name: f'<svg xmlns="http://www.w3.org/2000/svg"><title>{title}</title></svg>'.encode()
+    for name, title in (("equity.svg", "Equity"), ("equity.ko.svg", "자산"))
+}
+"""Pictures of the equity of the best point in English and in Korean."""
+
 
 @pytest.fixture
 def task_id(candles: CandleCatalog, data_root: Path) -> str:
-    """Id of a stored sweep, with a picture of the best point's equity."""
+    """Id of a stored sweep, with the pictures of the best point's equity."""
     assert candles
     task_id = str(uuid.uuid4())
     result = files_of("sweep", task_id)
-    files = {**result.files, "equity.svg": b'<svg xmlns="http://www.w3.org/2000/svg"><title>equity</title></svg>'}
-    publish_task(LocalStore(data_root), result.manifest, files)
+    publish_task(LocalStore(data_root), result.manifest, {**result.files, **PICTURES})
     return task_id
 
 
@@ -46,9 +51,12 @@ def test_result_is_shown(client: TestClient, task_id: str) -> None:
     assert "그리드 탐색" in text
     assert "Highest" not in text
     assert text.count("<svg") >= 2
-    assert "<title>equity</title>" in text
+    assert "<title>자산</title>" in text
+    assert "<title>Equity</title>" not in text
     assert "안정 구간" in text
-    assert "Best point" in client.get(f"/app/sweeps/{task_id}?lang=en").text
+    english = client.get(f"/app/sweeps/{task_id}?lang=en").text
+    assert "Best point" in english
+    assert "<title>Equity</title>" in english
 
 
 def test_sweep_of_an_earlier_version(client: TestClient, candles: CandleCatalog, data_root: Path) -> None:
@@ -57,6 +65,15 @@ def test_sweep_of_an_earlier_version(client: TestClient, candles: CandleCatalog,
     result = files_of("sweep", task_id := str(uuid.uuid4()))
     publish_task(LocalStore(data_root), result.manifest, result.files)
     assert "earlier version" in client.get(f"/app/sweeps/{task_id}").text
+
+
+def test_picture_that_an_earlier_version_stored(client: TestClient, candles: CandleCatalog, data_root: Path) -> None:
+    """It is in English only, and shown in both languages."""
+    assert candles
+    result = files_of("sweep", task_id := str(uuid.uuid4()))
+    files = {**result.files, "equity.svg": PICTURES["equity.svg"]}
+    publish_task(LocalStore(data_root), result.manifest, files)
+    assert "<title>Equity</title>" in client.get(f"/app/sweeps/{task_id}?lang=ko").text
 
 
 def test_running_sweep_shows_its_progress(client: TestClient, orchestrator: FakeOrchestrator) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from coin_pipeline.languages import Language
 from coin_pipeline.report import figures
 from coin_pipeline.report.axes import Axis, growth_axis
 from coin_pipeline.report.figures import equity_figure
@@ -190,6 +191,23 @@ def test_edge_cases_stay_inside_the_panels(table: pa.Table, caption: str) -> Non
         assert (corners >= [figures.LEFT, top]).all()
         assert (corners <= [figures.RIGHT, bottom]).all()
     assert caption in texts(svg)
+
+
+@pytest.mark.parametrize(
+    ("names", "language", "shown"),
+    [
+        (["A_KRW", "B_KRW"], "ko", "종목 2개 평균"),
+        (["mean of 500 symbols"], "en", "mean of 500 symbols"),
+        (["mean of 500 symbols"], "ko", "종목 500개 평균"),
+        (["shared account"], "en", "shared account"),
+        (["shared account"], "ko", "공동 계좌"),
+        (["A_KRW"], "ko", "A_KRW 전략"),
+    ],
+)
+def test_account_is_named_in_the_language(names: list[str], language: Language, shown: str) -> None:
+    """A mean, that of a large result, an account that symbols share, and that of one symbol."""
+    table = pa.concat_tables([curve([1.0, 1.1], symbol=name) for name in names])
+    assert shown in texts(equity_figure(table, "", language))
 
 
 def test_many_symbols_are_drawn_as_their_mean() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from coin_pipeline.errors import StrategyFailed
-from coin_pipeline.strategies import Bars, PlotLine, Signals, Strategy, StrategyParams
+from coin_pipeline.strategies import Bars, PlotLine, Signals, Strategy, StrategyParams, Text
 from coin_pipeline.strategies.loader import run_plot
 from tests.engine.candles import random_bars
 
@@ -52,6 +52,13 @@ def test_lines_have_the_pane_that_the_strategy_chose() -> None:
     }
 
 
+def test_lines_have_labels_in_both_languages() -> None:
+    """Those of a `PlotLine`; a plain array has none."""
+    label = Text("mean", "평균")
+    lines = plot({"a": PlotLine(np.zeros(3), label=label), "b": np.zeros(3)})
+    assert [line.label for line in lines.values()] == [label, None]
+
+
 @pytest.mark.parametrize(
     ("plotted", "error"),
     [
@@ -59,9 +66,11 @@ def test_lines_have_the_pane_that_the_strategy_chose() -> None:
         ({"a": np.zeros(2)}, "entries has 3 bars"),
         ({"": np.zeros(3)}, "1 to 64 printable"),
         ({"a": PlotLine(np.zeros(3), "top")}, "'top'; use one of price, volume, own"),  # type: ignore[arg-type]
+        ({"a": PlotLine(np.zeros(3), label="mean")}, "'mean'; use Text\\(english, korean\\)"),  # type: ignore[arg-type]
+        ({"a": PlotLine(np.zeros(3), label=Text("mean", ""))}, "1 to 64 printable"),
         (KeyError("ema"), "line [0-9]+ of test_plot.py: KeyError: 'ema'"),
     ],
-    ids=["none", "length", "label", "pane", "exception"],
+    ids=["none", "length", "key", "pane", "label", "no label", "exception"],
 )
 def test_what_cannot_be_drawn(plotted: object, error: str) -> None:
     """The message names the strategy, the symbol and the fault."""

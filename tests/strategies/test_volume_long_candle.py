@@ -44,9 +44,10 @@ def test_agrees_with_the_reference_on_random_bars(params: dict[str, Any], seed: 
 def test_the_plotted_volume_is_the_multiple_of_the_mean(window: int) -> None:
     """Of fewer bars at the start; no signal has less."""
     bars, params = random_bars(1500, 1), VolumeLongCandleParams(body_pct=0.001, vol_ma_window=window)
-    ((label, (needed, pane)),) = VolumeLongCandle().plot(bars, params).items()
+    ((needed, pane, label),) = VolumeLongCandle().plot(bars, params).values()
     mean = pd.Series(bars.volume).rolling(window, min_periods=1).mean()
-    assert (label, pane) == (f"1.5 x mean volume of {window} bars", "volume")
+    assert pane == "volume"
+    assert label == (f"1.5 x mean volume of {window} bars", f"거래량 {window}봉 평균의 1.5배")
     np.testing.assert_allclose(needed, 1.5 * mean, rtol=1e-12)
     signals = VolumeLongCandle().signals(bars, params).entries
     assert (bars.volume >= needed * AT_LEAST)[signals].all()

@@ -12,6 +12,7 @@ from coin_pipeline.engine.execution import ExitRule
 from coin_pipeline.engine.kernel import borrowed_slice, kernel
 from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, Words, distinct_rows, evaluate_rows, run_jobs
 from coin_pipeline.engine.signals import Signals
+from coin_pipeline.languages import Text
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.param_columns import column_of
 from coin_pipeline.strategies.plot import PlotLine
@@ -75,8 +76,8 @@ class VolumeLongCandle(Strategy[VolumeLongCandleParams]):
     def plot(self, bars: Bars, params: VolumeLongCandleParams) -> dict[str, PlotLine]:
         """Return the volume that a signal requires."""
         window, multiplier = params.vol_ma_window, params.vol_multiplier
-        needed = PlotLine(_means(bars.volume, window) * multiplier, "volume")
-        return {f"{multiplier:g} x mean volume of {window} bars": needed}
+        label = Text(f"{multiplier:g} x mean volume of {window} bars", f"거래량 {window}봉 평균의 {multiplier:g}배")
+        return {"needed volume": PlotLine(_means(bars.volume, window) * multiplier, "volume", label)}
 
     def warm_up_bars(self, params: VolumeLongCandleParams) -> int:
         """Return the number of bars of the mean volume before the signal bar."""

@@ -13,6 +13,7 @@ from coin_pipeline.engine.decimals import AT_LEAST, one_plus
 from coin_pipeline.engine.execution import ExitRule
 from coin_pipeline.engine.signal_rows import DecideBlock, SignalRows, distinct_rows, evaluate_rows
 from coin_pipeline.engine.signals import Signals
+from coin_pipeline.languages import Text
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.builtin import volume_profile
 from coin_pipeline.strategies.param_columns import column_of
@@ -61,9 +62,10 @@ class VolumeZoneBreakout(Strategy[VolumeZoneBreakoutParams]):
         """Return the lower edge of the zone, and the price of a breakout if it is another one."""
         columns, share = _profile_columns(bars, include_wicks=params.include_wicks), params.top_percentile * AT_LEAST
         level = volume_profile.find_levels(*columns, params.volume_window, params.num_bins, share, AT_LEAST)
-        lines = {"volume zone": PlotLine(level, "price")}
+        lines = {"zone": PlotLine(level, "price", Text("volume zone", "매물대 하단"))}
         if params.breakout_buffer:
-            lines["breakout"] = PlotLine(level * one_plus(params.breakout_buffer), "price")
+            price = level * one_plus(params.breakout_buffer)
+            lines["breakout"] = PlotLine(price, "price", Text("breakout", "돌파 기준가"))
         return lines
 
     def warm_up_bars(self, params: VolumeZoneBreakoutParams) -> int:
