@@ -32,14 +32,22 @@ async def report(
     lang: Annotated[
         Language | None, Query(description="Language. Default: the one chosen in the app, or that of Accept-Language.")
     ] = None,
+    symbol: Annotated[
+        str | None,
+        Query(description="The only symbol whose price and trades are shown, BTC_KRW or KRW-BTC.", max_length=80),
+    ] = None,
     accept: Annotated[str, Header(description="Errors are problem details if JSON is preferred, else pages.")] = "",
 ) -> HTMLResponse:
-    """Return the report of a result: one HTML page that loads nothing."""
+    """Return the report of a result: one HTML page that loads nothing.
+
+    That of many symbols has price charts of some, and names the others; each of these has one in its own report, with
+    `symbol`. Figures are always those of the whole result.
+    """
     language = lang or language_of(request)
 
     def build() -> Report:
         with explain_missing_result(orchestrator, run_id):
-            return read_report(store, catalog, run_id, language, strategies.current)
+            return read_report(store, catalog, run_id, language, strategies.current, symbol=symbol)
 
     try:
         page = await to_thread.run_sync(build, limiter=_BUILDERS)

@@ -17,6 +17,7 @@ from coin_pipeline.languages import Text
 from coin_pipeline.web.problems import RETRY_AFTER_S, RETRY_AFTER_STATUSES
 
 _PAGES: tuple[tuple[type[errors.CoinError], Text, Text, bool], ...] = (
+    (errors.NoSymbolReport, texts.NO_SYMBOL_REPORT, texts.NO_SYMBOL_REPORT_ADVICE, True),
     (errors.InvalidRunId, texts.INVALID_ID, texts.INVALID_ID_ADVICE, False),
     (errors.NoReport, texts.NO_REPORT, texts.NO_REPORT_ADVICE, True),
     (errors.NotFound, texts.MISSING, texts.MISSING_ADVICE, False),

@@ -20,6 +20,11 @@ NO_REPORT_ADVICE = Text(
     "An earlier release stored it, without the tables from which a report is built. Its figures can still be read.",
     "이전 버전에서 저장한 결과라 보고서를 만드는 데 필요한 표가 없습니다. 수치는 계속 확인할 수 있습니다.",
 )
+NO_SYMBOL_REPORT = Text("This result has no report of this symbol", "이 결과에는 해당 종목의 보고서가 없습니다")
+NO_SYMBOL_REPORT_ADVICE = Text(
+    "Open the report without a symbol in the address; it names those of the result.",
+    "주소에서 종목을 빼고 보고서를 여십시오. 결과의 종목이 모두 표시됩니다.",
+)
 WITHOUT_RESULT: Mapping[str, Mapping[str, Text]] = {
     "backtest": {
         "queued": Text("The backtest is queued", "백테스트가 대기 중입니다"),

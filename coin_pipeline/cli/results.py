@@ -109,19 +109,31 @@ def export_table(
 
 @results.command("report")
 @ids.run_id
-@click.option("--output", metavar="FILE", help="The file, by default RUN_ID.html; - for standard output.")
+@click.option(
+    "--output", metavar="FILE", help="The file, by default RUN_ID.html or RUN_ID-SYMBOL.html; - for standard output."
+)
 @click.option("--lang", "language", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language.")
+@click.option("--symbol", help="The only market whose price and trades are shown; all by default.")
 @options.strategy_files
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 def write_report(
-    run_id: str, output: str | None, language: "Language", strategy_files: tuple[Path, ...], *, force: bool
+    run_id: str,
+    output: str | None,
+    language: "Language",
+    symbol: str | None,
+    strategy_files: tuple[Path, ...],
+    *,
+    force: bool,
 ) -> None:
     """Write the report of RUN_ID, one HTML file that needs no network.
 
     Prices and the levels of the strategy are drawn if the stored candles and its code are still those of the backtest.
 
+    A file has room for the prices of some markets only. It names the others, which --symbol shows.
+
     \b
     coin results report RUN_ID --output report.html
+    coin results report RUN_ID --symbol BTC_KRW
     """
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.cli.output import output_file
@@ -132,11 +144,11 @@ def write_report(
     settings = read_settings(strategy_files)
     store, catalog = open_store(settings), CandleCatalog(settings.data_root)
     strategies = partial(load_registry, settings.coin_strategy_files)
-    page = read_report(store, catalog, run_id, language, strategies, user_code=True).html.encode()
+    page = read_report(store, catalog, run_id, language, strategies, user_code=True, symbol=symbol).html.encode()
     if output == "-":
         click.echo(page, nl=False)
         return
-    path = Path(output or f"{run_id}.html")
+    path = Path(output or (f"{run_id}-{symbol}.html" if symbol else f"{run_id}.html"))
     with output_file(path, force=force) as file:
         file.write(page)
     click.echo(f"report written to {path}", err=True)

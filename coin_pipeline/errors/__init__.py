@@ -12,6 +12,7 @@ CoinError
 │   ├── UnknownStrategy
 │   ├── InvalidStrategyFile
 │   ├── InvalidRunId
+│   ├── NoSymbolReport              a report of a symbol that the result does not have
 │   ├── EquityOverflow              an account grew beyond the range of its figures
 │   ├── EmptyRange                  a filter's lower bound exceeds its upper bound: HTTP 400
 │   ├── InvalidSettings
@@ -159,6 +160,7 @@ from coin_pipeline.errors.invalid_input import (
     InvalidSymbol,
     InvalidTimeframe,
     NoPrice,
+    NoSymbolReport,
     ResultTooLarge,
     SweepTooLarge,
     UnknownExchange,
@@ -280,6 +282,7 @@ __all__ = [
     "NoPrice",
     "NoReport",
     "NoResults",
+    "NoSymbolReport",
     "NotCancellable",
     "NotDeterministic",
     "NotFound",

@@ -101,6 +101,22 @@ class InvalidRunId(InvalidInput):
         )
 
 
+class NoSymbolReport(InvalidInput):
+    """A result has no report of this symbol.
+
+    Args:
+        run_id: The result.
+        symbol: The symbol that was requested.
+        known: Symbols of the result; empty if its report was stored with it, for all of them.
+    """
+
+    def __init__(self, run_id: str, symbol: str, known: Sequence[str]) -> None:
+        reason = f"has no symbol {symbol[:80]!r}{did_you_mean(symbol, known)}; use one of its {len(known):,} symbols"
+        if not known:
+            reason = "has only the report that was stored with it, of all symbols; omit the symbol"
+        super().__init__([Problem("symbol", f"result {run_id[:80]!r} {reason}")])
+
+
 class EquityOverflow(InvalidInput):
     """An account grew beyond what its figures can express."""
 

@@ -17,7 +17,7 @@ from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.engine.metrics import bar_returns
 from coin_pipeline.report import statistics
 from coin_pipeline.report.payload import Analysis, CoverageGap, Drawdown, ExitFact, SymbolCoverage, TradeFact
-from coin_pipeline.report.statistics import Daily, Falls, alpha_beta, falls, histogram, returns_by_year
+from coin_pipeline.report.statistics import Daily, Falls, alpha_beta, falls, histogram, returns_by_year, returns_of
 
 DRAWDOWNS_SHOWN = 10
 GAPS_SHOWN = 200
@@ -55,6 +55,7 @@ def analyse(document: Json, tables: Tables, account: Curve | None = None) -> Ana
         },
         "years": returns_by_year(daily),
         "daily_returns": histogram(daily.returns) if has_days else None,
+        "monthly_returns": histogram(returns_of(daily.month, daily.equity)[1]),
         "trade_returns": histogram(returns),
         "drawdowns": _worst(fallen),
         "best_trade": _trade(trades, int(np.argmax(returns))) if len(returns) else None,

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,8 +20,10 @@ from coin_pipeline.languages import Language
 from coin_pipeline.report.assets import CHARTS_FOLDER, CHARTS_SCRIPT
 from coin_pipeline.report.encoding import encode_data
 from coin_pipeline.report.figures import equity_figure
+from coin_pipeline.report.packing import unpack
 from coin_pipeline.report.page import GAPS_SHOWN, SYMBOLS_NAMED, template_environment
-from coin_pipeline.report.payload import Analysis, Histogram, ReportData
+from coin_pipeline.report.payload import Analysis, Histogram, ReportData, Trades
+from coin_pipeline.report.period_tables import month_rows
 from coin_pipeline.report.pictures import coverage_strip, histogram_picture
 from coin_pipeline.report.texts import Writer, script_texts
 from coin_pipeline.results.store import Json
@@ -28,7 +31,10 @@ from coin_pipeline.results.store import Json
 _HERE: Final = Path(__file__).parent
 _SCRIPTS: Final = (
     CHARTS_SCRIPT,
-    *(_HERE / "scripts" / f"{name}.js" for name in ("data", "charts", "periods", "trades", "page")),
+    *(
+        _HERE / "scripts" / f"{name}.js"
+        for name in ("data", "view", "overlays", "account_view", "price_view", "periods", "trades", "page")
+    ),
 )
 _STYLES: Final = tuple(_HERE / "templates" / name for name in ("style.css", "report.css"))
 _HEADLINE = ("total_return", "buy_and_hold")
@@ -66,7 +72,13 @@ def _hash(content: str) -> str:
 
 
 def render_backtest_page(
-    document: Json, tables: Tables, data: ReportData, analysis: Analysis, language: Language = "en"
+    document: Json,
+    tables: Tables,
+    data: ReportData,
+    analysis: Analysis,
+    language: Language = "en",
+    *,
+    symbol: str | None = None,
 ) -> str:
     """Return the report of a result of schema 1.2.0 as HTML.
 
@@ -76,6 +88,7 @@ def render_backtest_page(
         data: What its charts and its table of trades show.
         analysis: Its figures and smaller tables.
         language: Language of its texts.
+        symbol: The only symbol whose price and trades it shows; None for all.
     """
     write = Writer(language)
     metrics, zone = document["metrics"], document.get("timezone", SEOUL)
@@ -87,6 +100,8 @@ def render_backtest_page(
         "data": data,
         "analysis": analysis,
         "language": language,
+        "only": symbol,
+        "cut_after": _cut_after(data["trades"]),
         "zone": zone,
         "_": write,
         "figure_label": lambda name: FIGURES[name].text.write(language),
@@ -104,7 +119,9 @@ def render_backtest_page(
         "heat": partial(_heat, _largest_month(analysis)),
         "equity_picture": _safe(equity_figure(tables["equity"], write("picture"), language, zone)),
         "daily_picture": _histogram(write, "daily_returns", analysis["daily_returns"]),
+        "monthly_picture": _histogram(write, "monthly_returns", analysis["monthly_returns"]),
         "trade_picture": _histogram(write, "trade_returns", analysis["trade_returns"]),
+        "months": month_rows(data["periods"]),
         "strips": _strips(write, document, analysis),
         "warnings": warning_sentences(document, language),
         "gaps_shown": GAPS_SHOWN,
@@ -127,7 +144,7 @@ def _safe(markup: str) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = template_environment().overlay()
-    environment.filters = environment.filters | {"side": _side, "arrow": _arrow, "days": _days}
+    environment.filters = environment.filters | {"side": _side, "arrow": _arrow, "days": _days, "gain": _gain}
     return environment
 
 
@@ -141,8 +158,19 @@ def _arrow(value: float | None) -> str:
     return "" if not value else "\u25b2" if value > 0 else "\u25bc"
 
 
+def _gain(value: float) -> str:
+    """Format a gain or loss with its sign and eight digits, as the scripts do."""
+    return f"{Decimal(f'{value:.8g}'):+,f}" if value else "0"
+
+
 def _days(days: float) -> str:
     return f"{days:,.1f}" if days < _WHOLE_DAYS_FROM else f"{days:,.0f}"
+
+
+def _cut_after(trades: Trades) -> float | None:
+    """Return the time of the last entry if later trades are left out, seconds since 1970."""
+    entered = unpack(trades["entry_time"])
+    return float(entered[-1]) if len(entered) < trades["total"] else None
 
 
 def _difference(value: float | None, other: float | None) -> float | None:

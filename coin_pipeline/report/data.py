@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.markets import common_quote
@@ -72,17 +73,19 @@ def report_data(
     Args:
         document: Result document of schema 1.2.0.
         tables: Tables of the same result; the equity has at least one row.
-        inputs: Candles, indicators and the language.
+        inputs: Candles, indicators and the language, and which symbols are shown.
         account: `account_curve` of the tables, if the caller has it.
         limits: Sizes of its parts.
     """
     account = account_curve(tables) if account is None else account
     daily = Daily.of(account.time, account.equity, account.buy_and_hold, document.get("timezone", SEOUL))
-    names = [part["symbol"] for part in document["symbols"]]
-    trades = _by_entry(tables["trades"])
+    names = [part["symbol"] for part in document["symbols"]] if inputs.symbol is None else [inputs.symbol]
+    every_trade = _by_entry(tables["trades"])
+    trades = every_trade if inputs.symbol is None else _of_symbol(every_trade, inputs.symbol)
     symbol = _symbol_codes(trades, names)
     used = _NUMBERS_PER_TRADE * min(len(trades), limits.trades) + _NUMBERS_PER_DAY * len(daily.day)
-    charts = _charts(document, trades, symbol, inputs, limits._replace(numbers=limits.numbers - used))
+    charts = _charts(document, names, trades, symbol, inputs, limits._replace(numbers=limits.numbers - used))
+    shown = {chart["name"] for chart in charts}
     return {
         "run_id": document["run_id"],
         "bar_seconds": parse_timeframe(document["timeframe"]).ns // SECOND_NS,
@@ -90,9 +93,9 @@ def report_data(
         "names": names,
         "curves": _curves(account),
         "daily": daily_curves(daily),
-        "periods": period_tables(document, daily, trades, limits.periods),
+        "periods": period_tables(document, daily, every_trade, limits.periods),
         "symbols": charts,
-        "symbols_left_out": len(names) - len(charts),
+        "symbols_left_out": [name for name in names if name not in shown],
         "trades": _trades(trades[: limits.trades], symbol[: limits.trades], len(trades)),
     }
 
@@ -102,18 +105,24 @@ def _by_entry(trades: pa.Table) -> pa.Table:
     return trades.take(np.argsort(trades["entry_time"].cast(pa.int64()).to_numpy(), kind="stable"))
 
 
+def _of_symbol(trades: pa.Table, name: str) -> pa.Table:
+    """Return the trades in a symbol."""
+    return trades.filter(pc.equal(trades["symbol"].cast(pa.string()), name))
+
+
 def _symbol_codes(trades: pa.Table, names: list[str]) -> Ints:
     """Return the index of each trade's symbol in a list of names, shape (trades,)."""
     column = trades["symbol"].unify_dictionaries().combine_chunks()
     number = {name: index for index, name in enumerate(names)}
-    codes = np.array([number[name] for name in column.dictionary.to_pylist()], np.int64)
+    codes = np.array([number.get(name, -1) for name in column.dictionary.to_pylist()], np.int64)  # not of these trades
     symbol: Ints = codes[column.indices.to_numpy()]
     return symbol
 
 
-def _charts(document: Json, trades: pa.Table, symbol: Ints, inputs: ChartInputs, limits: Limits) -> list[SymbolData]:
+def _charts(
+    document: Json, names: list[str], trades: pa.Table, symbol: Ints, inputs: ChartInputs, limits: Limits
+) -> list[SymbolData]:
     """Return the charts of the symbols with most trades, those with most first: at least one, as many as have room."""
-    names = [part["symbol"] for part in document["symbols"]]
     most = np.argsort(-np.bincount(symbol, minlength=len(names)), kind="stable")[:MAX_CHARTS].tolist()
     charts: list[SymbolData] = []
     room = limits.numbers

@@ -38,6 +38,18 @@ def pack(values: npt.NDArray[Any], decimals: int = 0) -> Column:
     return {"divisor": divisor, "deltas": _with_nulls(np.diff(scaled, prepend=0), finite)}
 
 
+def unpack(column: Column) -> Floats:
+    """Return the numbers of a column, NaN for nulls, as the script of a report does.
+
+    >>> unpack({"divisor": 100, "deltas": [150, None, -25]}).tolist()
+    [1.5, nan, 1.25]
+    """
+    if "values" in column:
+        return np.array(column["values"], float)
+    deltas = np.array(column["deltas"], float)
+    return np.where(np.isnan(deltas), np.nan, np.nancumsum(deltas)) / column["divisor"]
+
+
 def _with_nulls(known: npt.NDArray[Any], finite: npt.NDArray[np.bool_]) -> list[Any]:
     """Return numbers with None where the mask, shape (n,), is False."""
     if finite.all():

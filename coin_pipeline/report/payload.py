@@ -161,7 +161,8 @@ class Trades(TypedDict):
     """Trades in order of entry, by column.
 
     Attributes:
-        total: Number of trades of the run; more than the rows if not all fit, then the last ones are missing.
+        total: Number of trades in the symbols that are shown; more than the rows if not all fit, then the last ones are
+            missing.
         symbol: Index in `ReportData.names`.
         entry_time: Time of the entry.
         exit_time: Time of the exit.
@@ -196,12 +197,12 @@ class ReportData(TypedDict):
         run_id: ID of the run, for names of downloads.
         bar_seconds: Length of a bar of the backtest.
         quote: Quote currency of the prices; null if the symbols have several.
-        names: Every symbol of the run; `Trades.symbol` are indices of it.
+        names: Every symbol of the run, or the only one that is shown; `Trades.symbol` are indices of it.
         curves: Equity of the whole account.
         daily: Curves per day.
         periods: Trades and returns by period, the shortest first; no days if bars are longer.
         symbols: The symbols with a price chart or the reason why not: those with most trades first.
-        symbols_left_out: Number of symbols without an entry in `symbols`, for lack of space.
+        symbols_left_out: Names without an entry in `symbols`, for lack of space.
         trades: The trades.
     """
 
@@ -213,7 +214,7 @@ class ReportData(TypedDict):
     daily: DailyCurves
     periods: list[PeriodTable]
     symbols: list[SymbolData]
-    symbols_left_out: int
+    symbols_left_out: list[str]
     trades: Trades
 
 
@@ -296,6 +297,7 @@ class Analysis(TypedDict):
         figures: Values of further figures, by their key in `labels.FIGURES`.
         years: One entry per calendar year of the range's time zone, oldest first.
         daily_returns: Distribution of the returns per day; null below two days.
+        monthly_returns: Distribution of the returns per calendar month; null below two months.
         trade_returns: Distribution of the net returns of the trades; null without trades.
         drawdowns: The deepest ones, deepest first.
         best_trade: Trade with the highest net return; null without trades.
@@ -308,6 +310,7 @@ class Analysis(TypedDict):
     figures: dict[str, float | None]
     years: list[YearReturns]
     daily_returns: Histogram | None
+    monthly_returns: Histogram | None
     trade_returns: Histogram | None
     drawdowns: list[Drawdown]
     best_trade: TradeFact | None

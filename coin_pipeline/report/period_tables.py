@@ -1,6 +1,7 @@
 """Tables of a report with the trades and the return of each day, week, month and year."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +10,24 @@ from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.markets import common_quote
 from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from coin_pipeline.engine.bars import Bools, Floats, Ints
-from coin_pipeline.report.packing import FRACTION_DECIMALS, decimals_of_largest, pack
+from coin_pipeline.report.packing import FRACTION_DECIMALS, decimals_of_largest, pack, unpack
 from coin_pipeline.report.payload import CalendarPeriod, PeriodTable
 from coin_pipeline.report.periods import CALENDAR_PERIODS, first_days
 from coin_pipeline.report.statistics import Daily, returns_of
 
 _AMOUNT_DIGITS = 7
+_COUNTS: tuple[Literal["trades", "wins", "losses"], ...] = ("trades", "wins", "losses")
+
+
+class PeriodRow(NamedTuple):
+    """A row of a `PeriodTable`; `label` is the period in ISO 8601."""
+
+    label: str
+    trades: int
+    wins: int
+    losses: int
+    profit: float | None
+    net_return: float
 
 
 class _Trades(NamedTuple):
@@ -75,3 +88,13 @@ def _period_table(period: CalendarPeriod, daily: Daily, trades: _Trades, limit: 
         "profit": None if profit is None else pack(profit, decimals_of_largest(profit, _AMOUNT_DIGITS)),
         "net_return": pack(returns[left_out:], FRACTION_DECIMALS),
     }
+
+
+def month_rows(tables: list[PeriodTable]) -> Iterator[PeriodRow]:
+    """Yield the rows of the table of months, the newest first, as the script of the page draws them."""
+    (table,) = (table for table in tables if table["period"] == "month")
+    months = unpack(table["first_day"]).astype("datetime64[D]").astype("datetime64[M]").astype(str)
+    counts = (unpack(table[name]).astype(int).tolist() for name in _COUNTS)
+    profits = [None] * len(months) if table["profit"] is None else unpack(table["profit"]).tolist()
+    rows = zip(months.tolist(), *counts, profits, unpack(table["net_return"]).tolist(), strict=True)
+    yield from map(PeriodRow._make, reversed([*rows]))

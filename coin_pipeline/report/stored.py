@@ -15,7 +15,7 @@ from coin_pipeline.backtest.portfolio import SHARED, Curve, curve_of
 from coin_pipeline.backtest.tables import TABLE_SCHEMAS, TIME_TYPE, Tables, stack
 from coin_pipeline.engine.account import drawdown
 from coin_pipeline.engine.bars import Floats, Ints
-from coin_pipeline.errors import NoReport, ObjectNotFound
+from coin_pipeline.errors import NoReport, NoSymbolReport, ObjectNotFound
 from coin_pipeline.languages import Language
 from coin_pipeline.report.analysis import account_curve, analyse
 from coin_pipeline.report.backtest_page import content_security_policy, render_backtest_page
@@ -23,6 +23,7 @@ from coin_pipeline.report.chart import NO_INPUTS, ChartInputs
 from coin_pipeline.report.data import limits_for_share, report_data
 from coin_pipeline.report.encoding import encode_data
 from coin_pipeline.report.strategy_lines import LinesOf, no_lines, strategy_lines
+from coin_pipeline.results.legacy import symbol_name
 from coin_pipeline.results.store import load_result, report_key, require_structure, result_key, stored_document
 from coin_pipeline.results.tables import ResultTable, open_table, read_indicators
 from coin_pipeline.storage.base import ObjectStore
@@ -51,6 +52,7 @@ def read_report(
     strategies: Callable[[], StrategyRegistry] | None = None,
     *,
     user_code: bool = False,
+    symbol: str | None = None,
     max_equity_rows: int = MAX_EQUITY_ROWS,
 ) -> Report:
     """Return the report of a stored result.
@@ -65,23 +67,29 @@ def read_report(
         language: Language of the report of a backtest.
         strategies: Returns the registered strategies, of which that of a backtest plots its lines; None to plot none.
         user_code: As for `strategy_lines`.
+        symbol: The only symbol whose price and trades are shown, in either spelling; None for all. Figures are always
+            those of the whole result.
         max_equity_rows: As for `read_equity`.
 
     Raises:
         InvalidRunId: `run_id` cannot be the ID of a run.
         ResultNotFound: No complete result is stored under it.
         NoReport: The result of an earlier schema was stored without a report.
+        NoSymbolReport: The result has no report of the symbol.
         ObjectCorrupt: The document or a table is missing, does not match its digests, or lacks keys of its schema.
     """
     document = load_result(store, run_id)
     if document.get("version") != SCHEMA:
+        if symbol is not None:
+            raise NoSymbolReport(run_id, symbol, ())
         return _stored_report(store, run_id, document)
     indicators = read_indicators(store, run_id)
     with require_structure(result_key(stored_document(store, run_id).shelf, run_id), UndefinedError):
         plot: LinesOf = no_lines
         if strategies:
             plot = strategy_lines(document, candles, strategies, language, user_code=user_code)
-        inputs = ChartInputs(candles, indicators, language, plot)
+        only = None if symbol is None else _symbol_of(document, symbol)
+        inputs = ChartInputs(candles, indicators, language, plot, only)
         html = render_report(document, _read_tables(store, run_id, document, max_equity_rows), inputs)
     return Report(html, content_security_policy())
 
@@ -98,13 +106,21 @@ def render_report(document: Json, tables: Tables, inputs: ChartInputs = NO_INPUT
     account = account_curve(tables)
     analysis = analyse(document, tables, account)
     data = report_data(document, tables, inputs, account)
-    html = render_backtest_page(document, tables, data, analysis, inputs.language)
+    html = render_backtest_page(document, tables, data, analysis, inputs.language, symbol=inputs.symbol)
     excess = len(html.encode()) - max_bytes
     if excess <= 0:
         return html
     share = max(1 - _MARGIN * excess / len(encode_data(data)), _MIN_SHARE)
     data = report_data(document, tables, inputs, account, limits_for_share(data, share))
-    return render_backtest_page(document, tables, data, analysis, inputs.language)
+    return render_backtest_page(document, tables, data, analysis, inputs.language, symbol=inputs.symbol)
+
+
+def _symbol_of(document: Json, symbol: str) -> str:
+    """Return a symbol of a result as the result spells it."""
+    known, name = [part["symbol"] for part in document["symbols"]], symbol_name({"symbol": symbol})
+    if name not in known:
+        raise NoSymbolReport(document["run_id"], symbol, known)
+    return name
 
 
 def _stored_report(store: ObjectStore, run_id: str, document: Json) -> Report:

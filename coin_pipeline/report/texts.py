@@ -12,6 +12,10 @@ PAGE: Mapping[str, Text] = {
         "{timeframe} candles · {start} to {end}, whole days in {timezone} · fills: {fill}",
         "{timeframe} 캔들 · {start} ~ {end}, {timezone} 기준 하루 단위 · 체결: {fill}",
     ),
+    "only": Text(
+        "Price chart and table of trades: {symbol} only. All other charts and figures are those of the whole backtest.",
+        "가격 차트와 거래 표에는 {symbol}만 표시합니다. 나머지 차트와 수치는 백테스트 전체 기준입니다.",
+    ),
     "more_symbols": Text("and {count} more", "외 {count}개"),
     "next_open": Text("next open", "다음 시가"),
     "signal_close": Text("signal close", "신호 종가"),
@@ -47,8 +51,20 @@ PAGE: Mapping[str, Text] = {
         "비어 있습니다.",
     ),
     "symbols_left_out": Text(
-        "{count} symbols with fewer trades have no price chart here, for lack of space.",
-        "거래가 적은 {count}개 종목은 공간이 부족해 가격 차트를 싣지 않았습니다.",
+        "{count} symbols with fewer trades have no price chart in this file, for lack of space.",
+        "거래가 적은 {count}개 종목은 공간이 부족해 이 파일에 가격 차트를 싣지 않았습니다.",
+    ),
+    "symbol_reports": Text(
+        "Each has one in a report of its own, at {address} on the server, or written by this command:",
+        "종목별 보고서에는 가격 차트가 있습니다. 서버의 {address} 주소에서 열거나 다음 명령으로 저장하십시오.",
+    ),
+    "trades_left_out": Text(
+        "Trades entered after {time} are not in this file, for lack of space.",
+        "{time} 이후에 진입한 거래는 공간이 부족해 이 파일에 싣지 않았습니다.",
+    ),
+    "all_trades": Text(
+        "The report of a single symbol has more of its trades:",
+        "종목 하나만 담은 보고서에는 그 종목의 거래가 더 많이 실립니다.",
     ),
     "longer": Text("Candles of a longer timeframe", "상위 주기 캔들"),
     "account_title": Text("Equity, drawdown, rolling figures", "자산, 낙폭, 이동 지표"),
@@ -63,6 +79,7 @@ PAGE: Mapping[str, Text] = {
         "이동 지표는 최근 {days}일의 일간 수익률로 계산합니다(연율화, 무위험 수익률 0). 베타는 매수 후 보유 "
         "대비입니다.",
     ),
+    "shaded": Text("The worst drawdowns are shaded, at most five.", "음영은 낙폭이 가장 큰 구간입니다(최대 5개)."),
     "account": Text("Account", "계좌"),
     "shared_cash": Text(
         "All symbols were traded from one cash account, which started with {start} and ended at {end}, with at most "
@@ -104,6 +121,7 @@ PAGE: Mapping[str, Text] = {
     "statistics": Text("Further figures", "추가 수치"),
     "distribution": Text("Distribution of returns", "수익률 분포"),
     "daily_returns": Text("Daily returns", "일간 수익률"),
+    "monthly_returns": Text("Monthly returns", "월간 수익률"),
     "trade_returns": Text("Net returns of the trades", "거래별 순수익률"),
     "spread": Text(
         "Mean {mean}, median {median}; 90% are between {low} and {high}.",
@@ -122,6 +140,7 @@ PAGE: Mapping[str, Text] = {
     "no_drawdowns": Text("The equity never fell below its peak.", "자산이 고점 아래로 내려간 적이 없습니다."),
     "trades": Text("Trades", "거래"),
     "no_trades": Text("There were no trades.", "거래가 없습니다."),
+    "no_trades_in": Text("There were no trades in {symbol}.", "{symbol} 거래가 없습니다."),
     "trades_note": Text(
         "Prices are market prices; returns are net of the costs of both legs. Times are in {zone}. The number of a "
         "trade shows it in the chart.",
@@ -243,6 +262,13 @@ SCRIPT: Mapping[str, Text] = {
         "Thinned to {rows} of {total} rows; each bucket keeps its extremes.",
         "{total}행을 {rows}행으로 줄였습니다. 구간마다 최고와 최저는 남아 있습니다.",
     ),
+    "no_chart": Text(
+        "The price chart of {symbol} is not in this file, for lack of space. This command writes a report with it: "
+        "{command}",
+        "{symbol} 가격 차트는 공간이 부족해 이 파일에 없습니다. 다음 명령으로 이 종목의 보고서를 저장할 수 있습니다: "
+        "{command}",
+    ),
+    "symbol_report": Text("Report of {symbol}", "{symbol} 보고서"),
     "merged": Text(
         "One candle here is {bars} bars; zoom in to see each.",
         "지금은 캔들 하나가 {bars}개 봉입니다. 확대하면 각각 보입니다.",
@@ -283,6 +309,7 @@ SCRIPT: Mapping[str, Text] = {
     "trade_net_return": Text("Net return", "순수익률"),
     "trade_profit": Text("Profit", "손익"),
     "show_trade": Text("Show in the chart", "차트에서 보기"),
+    "show_drawdown": Text("Show drawdown {number} in the charts", "차트에서 낙폭 {number} 보기"),
     "trades_count": Text("{count} of {rows} trades", "거래 {rows}건 중 {count}건"),
     "trades_cut": Text(
         "{count} of {rows} trades; the last of all {total} are left out for lack of space.",
@@ -322,4 +349,4 @@ class Writer:
 
 def script_texts(language: Language) -> dict[str, str]:
     """Return the texts of the scripts in one language, with their placeholders."""
-    return {key: text.en if language == "en" else text.ko for key, text in SCRIPT.items()}
+    return {key: text.pick(language) for key, text in SCRIPT.items()}

@@ -84,6 +84,23 @@ def test_the_report_of_a_sweep_is_the_stored_one(store: LocalStore, client: Test
     assert "script" not in response.headers["content-security-policy"]
 
 
+def test_the_report_of_a_symbol(store: LocalStore, client: TestClient) -> None:
+    """The address chooses it."""
+    assert store
+    text = client.get(f"/reports/{RUN_ID}?symbol=KRW-AAA").text
+    assert "Price chart and table of trades: AAA_KRW only." in text
+
+
+@pytest.mark.parametrize("run_id", [RUN_ID, SWEEP_ID], ids=["unknown", "sweep"])
+def test_a_symbol_without_a_report(store: LocalStore, client: TestClient, run_id: str) -> None:
+    """The page names what to change, the problem details the field."""
+    assert store
+    page, problem = (client.get(f"/reports/{run_id}?symbol=NO_KRW", headers=headers) for headers in (BROWSER, JSON))
+    assert (page.status_code, problem.status_code) == (422, 422)
+    assert texts.NO_SYMBOL_REPORT.en in page.text
+    assert problem.json()["errors"][0]["field"] == "symbol"
+
+
 FAILED = replace(QUEUED, task_id=RUN_ID, status="failed", error="<b>no candles</b>", finished_at=NOW)
 RUNNING = replace(QUEUED, task_id=RUN_ID, status="running", started_at=NOW)
 

@@ -135,7 +135,7 @@ def report_data(bars: int = 400, trades: int = 10, symbols: int = 1, **changed: 
         "daily": daily(bars),
         "periods": [periods("day", bars), periods("month", -(-bars // 30))],
         "symbols": [symbol_data(name, bars) for name in names[:10]],
-        "symbols_left_out": max(symbols - 10, 0),
+        "symbols_left_out": names[10:],
         "trades": trades_data(trades, bars, symbols),
         **changed,
     }
@@ -205,6 +205,7 @@ def analysis(symbols: int = 1, **changed: object) -> Analysis:
         "figures": {"calmar": 1.25, "sqn": None, "max_drawdown_days": 43.0},
         "years": [{"year": 2024, "months": [None, 0.05, -0.1, 0.0, *[0.01] * 8], "total": 0.2, "buy_and_hold": None}],
         "daily_returns": histogram,
+        "monthly_returns": None,
         "trade_returns": None,
         "drawdowns": [drawdown(40), drawdown(3, START + 3 * DAY)],
         "best_trade": best,

@@ -79,6 +79,16 @@ def test_the_best_and_the_worst_trade() -> None:
     assert found["worst_trade"]["net_return"] == found["figures"]["worst_trade"] == -0.5
 
 
+def test_months_are_distributed_as_in_the_table_of_months() -> None:
+    """Each month counts once; a single one has no distribution."""
+    found = analysis(document(timezone="UTC"), curve(walk(1, 366)))
+    months = [value for year in found["years"] for value in year["months"] if value is not None]
+    assert found["monthly_returns"] is not None
+    assert sum(found["monthly_returns"]["counts"]) == len(months) == 12
+    assert found["monthly_returns"]["mean"] == pytest.approx(np.mean(months))
+    assert analysis(document(timezone="UTC"), curve(walk(1, 31)))["monthly_returns"] is None
+
+
 def test_calmar_is_the_growth_per_year_over_the_deepest_drawdown() -> None:
     """Undefined without a drawdown."""
     known = document(part(metrics=metrics(cagr=0.3, max_drawdown=0.2)))

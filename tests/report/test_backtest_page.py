@@ -17,7 +17,7 @@ from coin_pipeline.report.backtest_page import content_security_policy, render_b
 from coin_pipeline.report.payload import Analysis, ReportData
 from coin_pipeline.report.texts import PAGE, SCRIPT
 from tests.report.documents import curve, document, metrics, part, walk
-from tests.report.report_data import analysis, report_data, report_document
+from tests.report.report_data import analysis, packed, report_data, report_document
 
 EQUITY = curve(walk(2, 40), walk(3, 40))
 MAX_BYTES = 1_500_000
@@ -305,6 +305,26 @@ def test_several_symbols_have_figures_of_their_own() -> None:
     assert page.row("BTC_KRW", "+64.24%")[1:5] == ["+64.24%", "+1,203.10%", "-18.51%", "18.36%"]
 
 
+def test_months_are_in_the_page() -> None:
+    """The newest first, as its script draws them."""
+    data = report_data(60)
+    data["periods"][1]["net_return"] = packed([-0.01, 0.0], 10**6)
+    data["periods"][1]["profit"] = packed([-1_234_567.89, 0], 100)
+    rows = [row for row in Page(rendered(data=data)).rows if len(row) == 6 and row[0].startswith("2024-")]
+    assert rows == [
+        ["2024-02", "3", "2", "1", "0", " 0.00%"],
+        ["2024-01", "3", "2", "1", "-1,234,567.9", "\u25bc -1.00%"],
+    ]
+
+
+def test_a_symbol_without_trades_has_a_note() -> None:
+    """Others may have some."""
+    html = render_backtest_page(
+        report_document(2), {"equity": EQUITY}, report_data(40, 0), analysis(2), symbol="BTC_KRW"
+    )
+    assert "There were no trades in BTC_KRW." in html
+
+
 def test_periods_offer_a_profit_only_where_it_is_known() -> None:
     """The column is absent otherwise."""
     assert ["Period", "Trades", "Wins", "Losses", "Profit", "Return"] in Page(rendered()).rows
@@ -378,8 +398,18 @@ def test_trades_are_summed_up_by_exit() -> None:
 
 
 def test_notes_about_what_is_left_out() -> None:
-    """Symbols without a price chart are counted."""
-    assert "490 symbols with fewer trades have no price chart here" in rendered(data=report_data(40, symbols=500))
+    """Symbols without a price chart are counted and named, with the address and the command of their reports."""
+    html = rendered(data=report_data(40, symbols=500))
+    assert "490 symbols with fewer trades have no price chart in this file" in html
+    assert "/reports/20240101_000000_abcd1234?symbol=C10_KRW on the server" in html
+    assert "<code>coin results report 20240101_000000_abcd1234 --symbol C10_KRW</code>" in html
+    assert "<p>C10_KRW, C11_KRW, C12_KRW," in html
+    assert "not in this file" not in rendered(data=report_data(40, symbols=10)).split("<script")[0]
+    cut = report_data(40, 10, 2)
+    cut["trades"]["total"] = 11
+    html = rendered(report_document(2), data=cut)
+    assert "Trades entered after 2024-02-04 09:00 are not in this file" in html
+    assert "has more of its trades: <code>coin results report 20240101_000000_abcd1234 --symbol BTC_KRW</code>" in html
     facts = analysis()
     facts["coverage"][0]["gaps_left_out"] = 1234
     assert "1,234 gaps are not drawn" in rendered(facts=facts)

@@ -24,11 +24,11 @@ from coin_pipeline.languages import Language
 from coin_pipeline.report import data
 from coin_pipeline.report.chart import CHANGED, NOT_STORED, UNREADABLE, ChartInputs
 from coin_pipeline.report.data import Limits, report_data
+from coin_pipeline.report.packing import unpack
 from coin_pipeline.report.payload import ReportData
 from coin_pipeline.report.stored import render_report
 from coin_pipeline.results.tables import document_tables
 from coin_pipeline.strategies.registry import load_registry
-from tests.report.columns import unpack
 from tests.report.documents import curve, document, part, trade, walk
 
 HOUR = parse_timeframe("1h")
@@ -207,7 +207,7 @@ def test_removed_and_unreadable_candles_are_not_drawn(result: BacktestResult, tm
 
 
 def test_symbols_with_most_trades_have_charts() -> None:
-    """The number of the others is known."""
+    """The others are named."""
     names = [f"C{number:03}_KRW" for number in range(data.MAX_CHARTS + 3)]
     trades = [trade(number, names[-1]) for number in range(3)]
     content = document(*(part(name, trades=trades if name == names[-1] else []) for name in names))
@@ -215,7 +215,7 @@ def test_symbols_with_most_trades_have_charts() -> None:
     found = report_data(content, tables)
     assert len(found["symbols"]) == data.MAX_CHARTS
     assert (found["symbols"][0]["name"], found["symbols"][0]["trades"]) == (names[-1], 3)
-    assert found["symbols_left_out"] == 3
+    assert found["symbols_left_out"] == names[data.MAX_CHARTS - 1 : -1]
     assert set(unpack(found["trades"]["symbol"])) == {len(names) - 1}
 
 
@@ -223,8 +223,22 @@ def test_charts_without_room_are_left_out(result: BacktestResult, catalog: Candl
     """All but the one with most trades, however small the room is."""
     (_, *others) = report_data(result.document, result.tables, ChartInputs(catalog))["symbols"]
     found = report_data(result.document, result.tables, ChartInputs(catalog), limits=Limits(numbers=1))
-    assert len(found["symbols"]) == found["symbols_left_out"] == len(others) == 1
+    assert len(found["symbols"]) == 1
+    assert found["symbols_left_out"] == [symbol["name"] for symbol in others]
     assert found["symbols"][0]["candles"] is not None
+
+
+def test_a_symbol_of_its_own(result: BacktestResult, catalog: CandleCatalog) -> None:
+    """It has the chart and all trades of the symbol; the rest is that of the whole account."""
+    whole = report_data(result.document, result.tables, ChartInputs(catalog))
+    found = report_data(result.document, result.tables, ChartInputs(catalog, symbol="BTC_KRW"))
+    assert (found["names"], found["symbols_left_out"]) == (["BTC_KRW"], [])
+    assert found["symbols"] == [symbol for symbol in whole["symbols"] if symbol["name"] == "BTC_KRW"]
+    own = unpack(whole["trades"]["symbol"]) == whole["names"].index("BTC_KRW")
+    assert found["trades"]["total"] == own.sum()
+    assert (unpack(found["trades"]["entry_time"]) == unpack(whole["trades"]["entry_time"])[own]).all()
+    assert (unpack(found["trades"]["symbol"]) == 0).all()
+    assert (found["curves"], found["periods"]) == (whole["curves"], whole["periods"])
 
 
 def test_a_report_that_is_too_large_has_less_data(result: BacktestResult, catalog: CandleCatalog) -> None:

@@ -17,12 +17,12 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.report.chart import ChartInputs
 from coin_pipeline.report.data import report_data
+from coin_pipeline.report.packing import unpack
 from coin_pipeline.results.publish import backtest_files, publish_result
 from coin_pipeline.results.tables import read_indicators
 from coin_pipeline.results.verify import verify_results
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
-from tests.report.columns import unpack
 
 DAY = parse_timeframe("1d")
 STRATEGY = """

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from coin_pipeline.report.packing import decimals_of, decimals_of_largest, extreme_rows, last_known, pack
-from tests.report.columns import unpack
+from coin_pipeline.report.packing import decimals_of, decimals_of_largest, extreme_rows, last_known, pack, unpack
 from tests.report.documents import walk
 
 

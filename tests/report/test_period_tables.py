@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from coin_pipeline.report.packing import unpack
 from coin_pipeline.report.payload import PeriodTable
 from coin_pipeline.report.period_tables import period_tables
 from coin_pipeline.report.statistics import Daily
 from coin_pipeline.results.tables import document_tables
-from tests.report.columns import unpack
 from tests.report.documents import DAY_NS, START_NS, document, part, trade, walk
 
 DAYS = 800

@@ -13,10 +13,21 @@ from playwright.sync_api import Browser, Page
 
 from coin_pipeline.languages import Language
 from coin_pipeline.report.backtest_page import render_backtest_page
+from coin_pipeline.report.packing import unpack
 from coin_pipeline.report.payload import Analysis, ReportData
 from tests.browser import HOSTILE_TEXTS, axe_findings, opened_browser, requires_chromium
 from tests.report.documents import curve, part, walk
-from tests.report.report_data import DAY, START, analysis, candles, line, report_data, report_document, symbol_data
+from tests.report.report_data import (
+    DAY,
+    START,
+    analysis,
+    candles,
+    line,
+    packed,
+    report_data,
+    report_document,
+    symbol_data,
+)
 
 pytestmark = requires_chromium
 Opener = Callable[..., "Report"]
@@ -35,7 +46,7 @@ PIXELS = """(() => {
 """Sum of the pixels of the price chart."""
 LEGEND = "document.getElementById('price-chart-legend').textContent"
 TIMEOUT = 10.0
-SCRIPTS = 8
+SCRIPTS = 11
 """Scripts of a page, and its data."""
 NOTE = "document.getElementById('price-note').textContent"
 
@@ -296,6 +307,20 @@ def test_trades_and_returns_are_listed_by_period(open_report: Opener) -> None:
     assert report.text("#periods-note") == "1,234 earlier periods are left out, for lack of space."
 
 
+def test_script_draws_the_months_of_the_page_alike(open_report: Opener, browser: Browser, tmp_path: Path) -> None:
+    """The rows that the page has without scripts are those that its script draws."""
+    data = report_data(60, 10)
+    data["periods"][1]["profit"] = packed([-1_234_567.89, 0], 100)
+    data["periods"][1]["net_return"] = packed([0, -0.0123], 10**6)
+    report = open_report(data)
+    drawn = report.page.locator("#periods-body tr").all_inner_texts()
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    assert page.locator("#periods-body tr").all_inner_texts() == drawn
+    context.close()
+
+
 def test_symbol_without_candles_states_why(open_report: Opener) -> None:
     """The reason takes the place of the chart, which returns with the next symbol."""
     data = report_data(symbols=2)
@@ -306,6 +331,60 @@ def test_symbol_without_candles_states_why(open_report: Opener) -> None:
     assert not report.page.is_visible("#price-chart")
     report.page.select_option("#symbol", "BTC_KRW")
     report.page.wait_for_selector("#price-chart canvas")
+
+
+def test_symbol_without_a_chart_in_the_file(open_report: Opener) -> None:
+    """It can be selected, also by one of its trades, and the page states how to get its chart."""
+    report = open_report(report_data(60, 20, 12))
+    report.page.get_by_role("button", name="Show in the chart: 12", exact=True).click()
+    assert report.page.input_value("#symbol") == "C11_KRW"
+    assert "coin results report 20240101_000000_abcd1234 --symbol C11_KRW" in report.text("#price-note")
+    assert not report.page.is_visible("#price-chart")
+    assert not report.page.is_visible("#price-report")  # the page is a file, without a server
+    report.page.select_option("#symbol", "BTC_KRW")
+    report.page.wait_for_selector("#price-chart canvas")
+
+
+def test_symbol_without_a_chart_is_linked_on_the_server(browser: Browser) -> None:
+    """To the report of the symbol, in the language of the page."""
+    html = render_backtest_page(
+        report_document(12), {"equity": curve(walk(2, 40))}, report_data(60, 20, 12), analysis(12), "ko"
+    )
+    context = browser.new_context()
+    page = context.new_page()
+    address = "http://localhost/reports/20240101_000000_abcd1234"
+    page.route("**/*", lambda route: route.fulfill(body=html, content_type="text/html; charset=utf-8"))
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.select_option("#symbol", "C11_KRW")
+    link = page.get_by_role("link", name="C11_KRW 보고서")
+    assert link.evaluate("link => link.href") == f"{address}?symbol=C11_KRW&lang=ko"
+    context.close()
+
+
+def test_drawdown_is_shown_in_the_charts(open_report: Opener) -> None:
+    """Its number zooms to it."""
+    report = open_report(report_data(400, 100))
+    report.page.get_by_role("button", name="Show drawdown 2 in the charts").click()
+    report.wait_until(f"{NOTE} !== 'Trades in view: 100'")
+
+
+def test_curves_of_many_days_end_with_the_equity(open_report: Opener) -> None:
+    """Of several days in a cell of the chart, one is drawn, in its place."""
+    data = report_data(13_000, 10)
+    curves: Any = data["curves"]
+    for name in ("time", "equity", "drawdown", "buy_and_hold"):
+        curves[name] = packed(unpack(curves[name])[::7], 10**6)  # thinned, as in real reports
+    report = open_report(data)
+    ends = report.page.evaluate(
+        """(async () => {
+            const view = new AccountView(byId("account-chart"), await readData(), { key: "beta", label: "" }, true, []);
+            const end = view.timeAt(view.indexAt(view.extent[1])) + view.shift;
+            return view.columns.map(({ series }) => (end - series.data().at(-1).time) / view.step);
+        })()"""
+    )
+    assert len(ends) == 5
+    assert all(abs(cells) <= 1 for cells in ends)
 
 
 def test_trades_are_sorted_and_filtered(open_report: Opener) -> None:
@@ -414,7 +493,7 @@ def test_page_is_accessible(open_report: Opener, scheme: str, language: Language
 
 
 def test_page_without_scripts_shows_the_picture(browser: Browser, tmp_path: Path) -> None:
-    """The equity curve and all tables but that of the trades need no scripts."""
+    """The equity curve and all tables but that of the trades need no scripts; periods are months."""
     equity = curve(walk(2, 40), np.ones(40))
     html = render_backtest_page(report_document(), {"equity": equity}, report_data(), analysis(), "en")
     (tmp_path / "report.html").write_text(html, "utf-8")
@@ -423,6 +502,8 @@ def test_page_without_scripts_shows_the_picture(browser: Browser, tmp_path: Path
     page.goto((tmp_path / "report.html").as_uri())
     assert page.locator(".picture svg").is_visible()
     assert page.locator("#drawdowns table").is_visible()
+    assert page.locator("#periods-body tr").first.is_visible()
+    assert not page.locator("#period").is_visible()
     assert not page.locator("#account-chart").is_visible()
     context.close()
 

@@ -20,7 +20,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.cli.app import coin
-from coin_pipeline.errors import InvalidInput, InvalidRunId, NoReport, ObjectCorrupt, ResultNotFound
+from coin_pipeline.errors import InvalidInput, InvalidRunId, NoReport, NoSymbolReport, ObjectCorrupt, ResultNotFound
 from coin_pipeline.report.stored import read_equity, read_report, render_report
 from coin_pipeline.results.publish import backtest_files, publish_document, publish_result, write_result
 from coin_pipeline.results.tables import document_tables
@@ -67,6 +67,24 @@ def test_a_report_is_in_the_language_of_its_reader(root: Path) -> None:
     store, catalog = LocalStore(root), CandleCatalog(root)
     assert "총수익률" in read_report(store, catalog, RUN_ID, "ko").html
     assert "총수익률" not in read_report(store, catalog, RUN_ID).html
+
+
+@pytest.mark.parametrize("symbol", ["ETH_KRW", "KRW-ETH"])
+def test_a_report_of_a_symbol(root: Path, symbol: str) -> None:
+    """In either spelling; it states what it is limited to."""
+    html = read_report(LocalStore(root), CandleCatalog(root), RUN_ID, symbol=symbol).html
+    assert "Price chart and table of trades: ETH_KRW only." in html
+    assert "only." not in read_report(LocalStore(root), CandleCatalog(root), RUN_ID).html
+
+
+def test_a_symbol_without_a_report(root: Path, tmp_path: Path) -> None:
+    """The result does not have it, or was stored with the only report that there is."""
+    with pytest.raises(NoSymbolReport, match=r"no symbol 'ETH_KRV' \(did you mean 'ETH_KRW'\?\); use one of its 3"):
+        read_report(LocalStore(root), CandleCatalog(root), RUN_ID, symbol="ETH_KRV")
+    store = LocalStore(tmp_path)
+    publish_document(store, {"run_id": "early", "version": "1.0"}, {"report.html": b"<p>early</p>"})
+    with pytest.raises(NoSymbolReport, match="stored with it, of all symbols; omit the symbol"):
+        read_report(store, CandleCatalog(tmp_path), "early", symbol="ETH_KRW")
 
 
 @pytest.mark.parametrize("fields", [{}, {"max_positions": 2}], ids=["single", "shared"])
@@ -163,6 +181,12 @@ def test_the_command_writes_a_file(folder: Path, root: Path) -> None:
         write()
     write("--force", "--lang", "ko")
     assert "총수익률" in (folder / f"{RUN_ID}.html").read_text()
+
+
+def test_the_command_writes_the_report_of_a_symbol(folder: Path) -> None:
+    """To a file that is named after it."""
+    write("--symbol", "ETH_KRW")
+    assert "table of trades: ETH_KRW only" in (folder / f"{RUN_ID}-ETH_KRW.html").read_text()
 
 
 def test_the_command_writes_to_standard_output(folder: Path) -> None:

@@ -18,9 +18,9 @@ from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.languages import Language
 from coin_pipeline.report.chart import ChartInputs
 from coin_pipeline.report.data import Limits, report_data
+from coin_pipeline.report.packing import unpack
 from coin_pipeline.report.strategy_lines import CODE_CHANGED, FAILED, OF_A_USER, StrategyLines, strategy_lines
 from coin_pipeline.strategies.registry import load_registry
-from tests.report.columns import unpack
 
 DAY = parse_timeframe("1d")
 SYMBOL = "BTC_KRW"
@@ -88,6 +88,22 @@ def test_built_in_strategies_have_lines(root: Path, strategy: str) -> None:
     assert found.missing is None
     assert all(np.isfinite(line.values).all() for line in found.lines.values())
     assert found.lines
+
+
+@pytest.mark.parametrize(
+    ("language", "labels"), [("en", ["volume zone", "breakout"]), ("ko", ["매물대 하단", "돌파 기준가"])]
+)
+def test_lines_of_built_in_strategies_are_labelled_in_the_language(
+    root: Path, language: Language, labels: list[str]
+) -> None:
+    """That of the report."""
+    registry, catalog = load_registry(), CandleCatalog(root)
+    days = {"start_date": str(START), "end_date": str(END), "timeframe": "1d", "symbols": [SYMBOL]}
+    request = {"strategy": "volume_zone_breakout", "params": {"breakout_buffer": 0.01}, **days}
+    result = runner.run_backtest(resolve(parse_request(request), registry), catalog, registry, run_id="r")
+    inputs = ChartInputs(catalog, {}, language, strategy_lines(result.document, catalog, lambda: registry, language))
+    (symbol,) = report_data(result.document, result.tables, inputs)["symbols"]
+    assert [line["label"] for line in symbol["lines"]] == labels
 
 
 def test_every_call_starts_from_the_same_state(root: Path) -> None:

@@ -3,6 +3,7 @@
 
 const SPANS = [["span_hours", 1, HOUR], ["span_hours", 6, 6 * HOUR], ["span_days", 1, DAY], ["span_days", 7, 7 * DAY],
                ["span_months", 1, 30 * DAY], ["span_months", 3, 91 * DAY], ["span_years", 1, 365 * DAY]];
+const SHADED = 5; // worst drawdowns
 const MIN_BARS = 20; // a shorter span shows next to nothing
 const ACCOUNT = "account-chart", PRICE_CHART = "price-chart";
 
@@ -12,8 +13,10 @@ class Charts {
     this.data = data;
     this.trades = trades;
     this.views = new LinkedViews([PRICE_CHART, ACCOUNT]);
+    this.drawdowns = drawdownSpans();
     this.select = byId("symbol");
-    this.select.append(...data.symbols.map(({ name }) => make("option", {}, name)));
+    this.names = [...data.symbols.map(({ name }) => name), ...data.symbols_left_out];
+    this.select.append(...this.names.map((name) => make("option", {}, name)));
     this.select.addEventListener("change", () => this.keepSpan(() => this.drawPrice()));
     this.longer = byId("longer");
     this.longer.addEventListener("change", () => this.views.get(PRICE_CHART).longer.show(this.longer.value));
@@ -26,13 +29,14 @@ class Charts {
     this.drawPrice();
     this.fit();
     this.fillSpans();
+    this.linkDrawdowns();
     const redraw = () => { this.drawAccount(); this.drawPrice(); };
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.keepSpan(redraw));
   }
 
   drawAccount() {
     const [{ value: key, text: label }] = this.rolling.selectedOptions, figure = { key, label };
-    this.views.set(ACCOUNT, new AccountView(byId(ACCOUNT), this.data, figure, this.matched.checked));
+    this.views.set(ACCOUNT, new AccountView(byId(ACCOUNT), this.data, figure, this.matched.checked, this.drawdowns.slice(0, SHADED)));
     byId("account-thinned").textContent = thinnedText(this.data.curves.thinned);
   }
 
@@ -40,13 +44,28 @@ class Charts {
     const symbol = this.data.symbols[this.select.selectedIndex];
     this.views.remove(PRICE_CHART);
     byId("price-box").hidden = !symbol?.candles;
-    byId("price-note").textContent = symbol?.no_candles ?? "";
+    byId("price-note").textContent = symbol ? symbol.no_candles ?? "" : this.explainMissing();
+    this.linkReport(!symbol);
     byId("price-thinned").textContent = thinnedText(symbol?.candles?.thinned);
     byId("price-lines").textContent = symbol?.no_lines ?? "";
     if (!symbol?.candles) return;
     const trades = new SymbolTrades(this.trades, this.data.names.indexOf(symbol.name));
     this.views.set(PRICE_CHART, new PriceView(byId(PRICE_CHART), symbol, trades));
     this.offerLonger(symbol.longer);
+  }
+
+  /** Return where the price chart of the chosen symbol is. */
+  explainMissing() {
+    const symbol = this.select.value;
+    return text("no_chart", { symbol, command: `coin results report ${this.data.run_id} --symbol ${symbol}` });
+  }
+
+  /** Link to the report of the chosen symbol, if this page comes from the server that has it. */
+  linkReport(missing) {
+    const link = byId("price-report"), served = location.pathname.endsWith(`/reports/${encodeURIComponent(this.data.run_id)}`);
+    link.hidden = !(missing && served);
+    link.href = `?${new URLSearchParams({ symbol: this.select.value, lang: document.documentElement.lang })}`;
+    link.textContent = text("symbol_report", { symbol: this.select.value });
   }
 
   /** Offer the longer timeframes that a symbol has, and keep the one that is shown if it is among them. */
@@ -85,20 +104,40 @@ class Charts {
     byId("spans").append(...buttons, button(text("span_all"), () => this.fit()));
   }
 
+  /** Let the number of each drawdown show it. */
+  linkDrawdowns() {
+    this.drawdowns.forEach(([from, to], i) => {
+      const label = text("show_drawdown", { number: i + 1 });
+      const button = make("button", { type: "button", title: label, ariaLabel: label }, count(i + 1));
+      button.addEventListener("click", () => this.showSpan(from, to, (to - from) / 10));
+      drawdownRows()[i].cells[0].replaceChildren(button);
+    });
+  }
+
   /** Show a trade among the bars around it, and mark it. */
   showTrade(row) {
-    const name = this.data.names[this.trades.symbol[row]], index = this.data.symbols.findIndex((symbol) => symbol.name === name);
-    if (index >= 0 && index !== this.select.selectedIndex) {
+    const index = this.names.indexOf(this.data.names[this.trades.symbol[row]]);
+    if (index !== this.select.selectedIndex) {
       this.select.selectedIndex = index;
       this.drawPrice();
     }
     const entry = this.trades.entry_time[row], exit = this.trades.exit_time[row];
-    const margin = Math.max(exit - entry, MIN_BARS * this.data.bar_seconds);
-    this.views.show([entry - margin, exit + margin]);
-    if (index >= 0) this.views.get(PRICE_CHART)?.marks.select(row);
+    this.showSpan(entry, exit, exit - entry);
+    this.views.get(PRICE_CHART)?.marks.select(row);
+  }
+
+  /** Show a span of time with a margin on both sides, at least of some bars. */
+  showSpan(from, to, margin) {
+    const around = Math.max(margin, MIN_BARS * this.data.bar_seconds);
+    this.views.show([from - around, to + around]);
     byId("charts").scrollIntoView();
   }
 }
+
+const drawdownRows = () => [...document.querySelectorAll("#drawdowns [data-start]")];
+
+/** Return the spans of the listed drawdowns, the deepest first. */
+const drawdownSpans = () => drawdownRows().map(({ dataset: { start, end } }) => [Number(start), Number(end)]);
 
 const thinnedText = (thinned) => (thinned ? text("thinned", { rows: count(thinned.rows), total: count(thinned.total) }) : "");
 
