@@ -296,9 +296,9 @@ class Analysis(TypedDict):
     Attributes:
         figures: Values of further figures, by their key in `labels.FIGURES`.
         years: One entry per calendar year of the range's time zone, oldest first.
-        daily_returns: Distribution of the returns per day; null below two days.
-        monthly_returns: Distribution of the returns per calendar month; null below two months.
-        trade_returns: Distribution of the net returns of the trades; null without trades.
+        daily_returns: Distribution of the returns per day; null below two days, and if all are 0.
+        monthly_returns: Distribution of the returns per calendar month; null below two months, and if all are 0.
+        trade_returns: Distribution of the net returns of the trades; null below two trades, and if all are 0.
         drawdowns: The deepest ones, deepest first.
         best_trade: Trade with the highest net return; null without trades.
         worst_trade: Trade with the lowest net return; null without trades.

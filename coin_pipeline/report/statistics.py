@@ -190,11 +190,13 @@ def match_volatility(returns: Floats, benchmark: Floats) -> Matched | None:
 
 
 def histogram(values: Floats) -> Histogram | None:
-    """Return the distribution of returns in bins of equal width, with an edge at 0; None below two returns.
+    """Return the distribution of returns in bins of equal width, with an edge at 0.
+
+    It is None below two returns, and if all are 0, as those of an account that never traded.
 
     The width is that of Freedman and Diaconis, "On the histogram as a density estimator" (1981), limited to 60 bins.
     """
-    if len(values) < _MIN_SAMPLE:
+    if len(values) < _MIN_SAMPLE or not values.any():
         return None
     low, lower, upper, high = np.percentile(values, (0, 25, 75, 100))
     widest = (high - low) or max(abs(high), 1e-3)

@@ -128,7 +128,7 @@ PAGE: Mapping[str, Text] = {
         "평균 {mean}, 중앙값 {median}. 90%가 {low} ~ {high} 사이입니다.",
     ),
     "bin": Text("{low} to {high}: {count}", "{low} ~ {high}: {count}건"),
-    "no_distribution": Text("There are too few returns.", "수익률이 너무 적습니다."),
+    "no_distribution": Text("There are too few returns to draw.", "그릴 수 있는 수익률이 너무 적습니다."),
     "drawdowns": Text("Worst drawdowns", "최대 낙폭 구간"),
     "depth": Text("Depth", "낙폭"),
     "peak": Text("Peak", "고점"),

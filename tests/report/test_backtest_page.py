@@ -365,7 +365,7 @@ def test_distribution_has_a_bar_per_class_with_returns() -> None:
     html = rendered()
     bars = re.findall(r'<rect class="(gain|loss)" x="([\d.]+)%".*?<title>(.*?)</title>', html)
     assert bars == [("loss", "0.00", "-2.00% to 0.00%: 3"), ("gain", "33.33", "0.00% to +2.00%: 5")]
-    assert "There are too few returns." in html
+    assert "There are too few returns to draw." in html
 
 
 def test_coverage_is_drawn() -> None:

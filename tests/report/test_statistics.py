@@ -229,7 +229,7 @@ def test_every_return_is_in_a_bin_and_no_bin_has_gains_and_losses() -> None:
     assert found["percentiles"][1] == pytest.approx(np.median(values))
 
 
-@pytest.mark.parametrize("value", [0.0, -0.02, 5.0])
+@pytest.mark.parametrize("value", [-0.02, 5.0])
 def test_equal_returns_are_in_one_bin(value: float) -> None:
     """Their range has no width."""
     found = histogram(np.full(9, value))
@@ -237,9 +237,10 @@ def test_equal_returns_are_in_one_bin(value: float) -> None:
     assert sum(found["counts"]) == max(found["counts"]) == 9
 
 
-def test_one_return_has_no_distribution() -> None:
-    """Nor has none."""
-    assert histogram(np.array([0.1])) is None
+@pytest.mark.parametrize("values", [[], [0.1], [0.0, 0.0]], ids=["none", "one", "zeros"])
+def test_returns_without_a_distribution(values: list[float]) -> None:
+    """Those of an account that never traded would be a single bar."""
+    assert histogram(np.array(values)) is None
 
 
 def test_the_system_quality_number() -> None:
