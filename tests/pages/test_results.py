@@ -144,6 +144,13 @@ def test_a_result_shows_its_figures_and_leads_on(app: TestClient) -> None:
     assert "<svg" in text
 
 
+def test_each_figure_of_a_result_has_a_label_of_its_own(app: TestClient) -> None:
+    """Signals are counted with and without those that could not be filled."""
+    labels = re.findall("<dt>(.*?)</dt>", app.get(f"/app/results/{FIRST}?lang=en").text)
+    assert {"Signals", "Signals that could be filled"} <= {*labels}
+    assert len({*labels}) == len(labels)
+
+
 @pytest.mark.parametrize(("page", "run_id"), [("results", FIRST), ("sweeps", SWEEP)])
 def test_a_result_links_to_its_run_while_dagster_has_it(
     app: TestClient, orchestrator: FakeOrchestrator, page: str, run_id: str
