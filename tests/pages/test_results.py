@@ -85,6 +85,7 @@ def test_returns_are_filtered_in_percent(index: ResultIndex, index_url: str, orc
         ({"min_sharpe": "high"}, "min_sharpe", 422),
         ({"kind": "table"}, "kind", 422),
         ({"symbol": "no market"}, "symbol", 422),
+        ({"date_from": "2024-02-30"}, "date_from", 422),
         ({"min_return": "3", "max_return": "2"}, "min_return", 400),
     ],
 )
@@ -98,6 +99,22 @@ def test_what_is_wrong_with_a_filter_is_shown_next_to_it(
     assert f'id="field-{field}-error"' in response.text
     assert response.text.count('aria-invalid="true"') == 1
     assert 'value="as typed"' in response.text
+
+
+def test_removing_the_filters_keeps_the_rest(app: TestClient) -> None:
+    """The order and the result to compare with, which the form submits, too; the links of the languages keep all."""
+    query = f"strategy=none&sort=sharpe&with={FIRST}"
+    text = app.get(f"/app/history?{query}&lang=en").text
+    assert f'href="/app/history?sort=sharpe&amp;with={FIRST}&amp;lang=en">Remove all filters' in text
+    assert f'<input type="hidden" name="with" value="{FIRST}">' in text
+    assert f'href="/app/history?{query.replace("&", "&amp;")}&amp;lang=ko"' in text
+
+
+def test_page_after_the_last_one_leads_to_the_first(app: TestClient) -> None:
+    """Results may have been removed since its link was shown."""
+    text = app.get("/app/history?sort=sharpe&offset=50").text
+    assert "There are no results on this page any more." in text
+    assert '<a href="/app/history?sort=sharpe">First page</a>' in text
 
 
 def test_the_order_is_chosen_by_the_heading_of_a_column(
