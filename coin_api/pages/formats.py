@@ -24,10 +24,16 @@ def _seoul_day(instant: datetime) -> str:
     return seoul_day(instant).isoformat()
 
 
+def _editable(value: object) -> str:
+    """Write a value as a user would type it: all digits, but no `.0`."""
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
 FORMATS: Mapping[str, Callable[..., Any]] = {
     "plain": _plain,
     "signed_amount": _signed,
     "seoul_day": _seoul_day,
     "utc": utc,
+    "editable": _editable,
 }
 """Filters by name, besides those of the reports."""

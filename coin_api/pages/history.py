@@ -105,6 +105,7 @@ def _render(request: Request, form: HistoryForm, page: Page | None, error: Inval
         page=page,
         page_size=PAGE_SIZE,
         form=form,
+        typed=request.query_params,
         problems={problem.field: problem.message for problem in error.problems} if error else {},
         is_filtered=bool(form.model_dump(exclude=_NO_FILTERS, exclude_defaults=True)) if page else True,
         timeframes=list(TIMEFRAMES),

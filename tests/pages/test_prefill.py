@@ -15,6 +15,7 @@ BACKTEST = {
     "start_date": "2024-02-01",
     "end_date": "2024-03-01",
     "stop_loss": 0.07,
+    "initial_cash": 2_500_000.0,
 }
 SWEEP = {
     **BACKTEST,
@@ -55,6 +56,7 @@ def test_backtest_without_a_result_fills_the_form_in(
     assert "<option selected>volume_long_candle</option>" in text
     assert 'value="33"' in control(text, "params.vol_ma_window", strategy="volume_long_candle")
     assert 'value="0.07"' in control(text, "stop_loss")
+    assert 'value="2500000"' in control(text, "initial_cash")
     assert 'value="2024-02-01"' in text
     assert 'value="AAA_KRW" checked' in text
 

@@ -103,10 +103,11 @@ def test_what_is_wrong_with_a_filter_is_shown_next_to_it(
 
 def test_removing_the_filters_keeps_the_rest(app: TestClient) -> None:
     """The order and the result to compare with, which the form submits, too; the links of the languages keep all."""
-    query = f"strategy=none&sort=sharpe&with={FIRST}"
+    query = f"strategy=none&min_return=-5&sort=sharpe&with={FIRST}"
     text = app.get(f"/app/history?{query}&lang=en").text
     assert f'href="/app/history?sort=sharpe&amp;with={FIRST}&amp;lang=en">Remove all filters' in text
     assert f'<input type="hidden" name="with" value="{FIRST}">' in text
+    assert 'name="min_return" type="number" value="-5"' in text
     assert f'href="/app/history?{query.replace("&", "&amp;")}&amp;lang=ko"' in text
 
 
@@ -244,6 +245,35 @@ def test_a_comparison_takes_two_to_five_results(app: TestClient, runs: list[str]
     response = app.get("/app/compare", params={"run": runs})
     assert response.status_code == 422
     assert "choose 2 to 5" in response.text
+
+
+@requires_chromium
+def test_filters_are_part_of_the_address(store: LocalStore, index_url: str, orchestrator: FakeOrchestrator) -> None:
+    """They survive the order, a reload, the language and the back button, until they are removed."""
+    assert store
+    app = create_app(load_settings(), lambda _: orchestrator, find_database=lambda _: index_url)
+    with served(app) as url, watched_page() as watched:
+        page = watched.page
+        rows = page.locator("tbody tr")
+        page.goto(f"{url}/app/history")
+        everything = rows.count()
+        page.get_by_label("Parameters").fill("WINDOW=9")
+        page.get_by_label("Finished from").fill("2020-01-01")
+        page.get_by_role("button", name="Filter").click()
+        expect(rows).to_have_count(1)
+        page.get_by_role("link", name="Sharpe ratio").click()
+        page.wait_for_url("**sort=sharpe**")
+        page.get_by_role("link", name="한국어").click()
+        page.wait_for_url("**lang=ko**")
+        page.reload()
+        expect(rows).to_have_count(1)
+        expect(page.locator('[name="params"]')).to_have_value("WINDOW=9")
+        expect(page.locator('[name="date_from"]')).to_have_value("2020-01-01")
+        page.get_by_role("link", name="필터 초기화").click()
+        expect(rows).to_have_count(everything)
+        page.go_back()
+        expect(rows).to_have_count(1)
+        assert watched.errors == []
 
 
 @requires_chromium
