@@ -1,6 +1,7 @@
 """Candle uploads and Arrow streams."""
 
 import asyncio
+import re
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -105,16 +106,29 @@ def upload_file(data_root: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def hide_name(name: Path) -> Iterator[None]:
-    """Call the uploaded file "the file" in errors; it has no name that the client knows.
+    """Call the uploaded file "the file" in errors, and the options of the command as the query does.
 
     Raises:
-        InvalidInput: The error, renamed.
+        InvalidInput: The error, reworded.
     """
     try:
         yield
     except InvalidInput as error:
-        problems = [Problem(field, message.replace(str(name), "the file")) for field, message in error.problems]
-        raise InvalidInput(problems) from error
+        problems = [
+            Problem(field, as_query(message.replace(str(name), "the file"))) for field, message in error.problems
+        ]
+        InvalidInput.__init__(error, problems)
+        raise
+
+
+def as_query(text: str) -> str:
+    """Return a text in which the options of `coin candles import` have the form of query parameters.
+
+    >>> as_query("pass --tz UTC; name them with --columns, such as open=1; given by --tz")
+    'pass tz=UTC; name them with columns, such as open=1; given by tz'
+    """
+    with_values = re.sub(r"--(tz|stamps|symbol) (?!and )", r"\1=", text)
+    return re.sub(r"--(tz|stamps|columns)\b", r"\1", with_values)
 
 
 class UploadReader:

@@ -117,6 +117,9 @@ async def _handle_coin_error(request: Request, error: Exception) -> JSONResponse
         invalid = issubclass(error.kind, errors.InvalidInput)
         problems = [errors.Problem("", str(error))] if invalid else []
         return problem_response(status_code_of(error.kind), str(error), problems, task_id=error.run_id)
+    if isinstance(error, errors.UnclearColumns):
+        columns = [column._asdict() for column in error.columns]
+        return problem_response(status_code_of(type(error)), str(error), error.problems, columns=columns)
     if isinstance(error, StillRunning):
         return problem_response(status_code_of(StillRunning), str(error), task_id=error.task_id)
     if isinstance(error, errors.CoinError) and error.client_message:

@@ -41,6 +41,15 @@ class UploadQuery(fields.RequestModel):
     dry_run: Annotated[bool, Field(description="Store nothing; only report what the file contains.")] = False
 
 
+class InventoryQuery(fields.RequestModel):
+    """Which series to list."""
+
+    timeframe: Annotated[
+        fields.TimeframeName | None,
+        Field(description="List what can be read in it: stored candles, or else bars resampled from shorter ones."),
+    ] = None
+
+
 class CandleQuery(fields.RequestModel):
     """Range and page of candles."""
 

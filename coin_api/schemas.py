@@ -120,6 +120,7 @@ class CandleSeries(BaseModel):
     timeframe: str
     first: Annotated[Instant, Field(description="Open time of the first candle.")]
     last: Annotated[Instant, Field(description="Open time of the last candle.")]
+    end: Annotated[Instant, Field(description="Close time of the last candle.")]
     rows: int
     bytes: int
     source: Annotated[str | None, Field(description="Exchange they were fetched from; null if imported.")]
@@ -148,6 +149,14 @@ class CandlePage(BaseModel):
     next_cursor: NextCursor
 
 
+class UploadedColumn(BaseModel):
+    """A column of an uploaded file."""
+
+    key: Annotated[str, Field(description="Its name in the query parameter `columns`, or its position.")]
+    text: Annotated[str, Field(description="Its name in the file; its first cell in a file without a header.")]
+    field: Annotated[str | None, Field(description="The field of the candles that is read from it.")]
+
+
 class UploadReport(BaseModel):
     """Outcome of an upload."""
 
@@ -161,6 +170,7 @@ class UploadReport(BaseModel):
     last: Annotated[Instant | None, Field(description="Open time of the last candle in the file.")]
     layout: Annotated[str, Field(description="Recognized layout of the file.")]
     zone: Annotated[str, Field(description="Time zone of its times, and how it is known.")]
+    columns: Annotated[list[UploadedColumn], Field(description="Columns of the file: up to 200.")]
     left_out: Annotated[dict[str, int], Field(description="Number of rows that were not stored, by reason.")]
     notes: Annotated[list[str], Field(description="Sentences on what a user should know.")]
     dry_run: Annotated[bool, Field(description="Whether nothing was stored.")]
@@ -321,6 +331,10 @@ class ProblemDetails(BaseModel):
     status: int
     detail: Annotated[str, Field(description="What is wrong, with which value, and what to do.")]
     errors: Annotated[list[FieldProblem] | None, Field(description="Invalid fields; absent otherwise.")] = None
+    columns: Annotated[
+        list[UploadedColumn] | None,
+        Field(description="Columns of an uploaded file, if `columns` has to name them; absent otherwise."),
+    ] = None
     task_id: Annotated[str | None, Field(description="Task to poll or inspect; absent otherwise.")] = None
     error_id: Annotated[str | None, Field(description="Entry of the API's log; absent otherwise.")] = None
     request_id: Annotated[str | None, Field(description="X-Request-ID of the response.")] = None

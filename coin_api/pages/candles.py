@@ -1,5 +1,7 @@
 """Pages of the candle inventory, and of one series with its coverage calendar."""
 
+from operator import attrgetter
+
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
@@ -12,11 +14,16 @@ from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
 from coin_api.threads import without_database
 from coin_pipeline.candles.audit.calendar import coverage_calendar
-from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_timeframe
+from coin_pipeline.candles.exchanges.registry import exchange_names
+from coin_pipeline.candles.imports.mapping import SPELLINGS
+from coin_pipeline.candles.timeframe import SEOUL, TIMEFRAMES, parse_timeframe
+from coin_pipeline.candles.timezones import timezone_names
 
 router = page_router()
 MEDIA_TYPES = {suffix: media_type for media_type, suffix in reversed([*UPLOAD_SUFFIXES.items()])}
 """Content-Type of each suffix; the first media type of several."""
+USUAL_ZONES = (SEOUL, "UTC")
+"""Time zones at the top of the list."""
 
 
 @router.get("/candles")
@@ -34,7 +41,11 @@ def inventory(request: Request, catalog: CatalogDep) -> HTMLResponse:
         timeframes=list(TIMEFRAMES),
         floor_percent=floor_percent,
         media_types=MEDIA_TYPES,
-        uploaded=getattr(texts.UPLOADED, language_of(request)),
+        untouched=attrgetter(language_of(request)),
+        exchanges=exchange_names(),
+        usual_zones=USUAL_ZONES,
+        zones=sorted(timezone_names() - {*USUAL_ZONES}),
+        spellings=SPELLINGS,
     )
 
 

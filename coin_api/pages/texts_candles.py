@@ -1,5 +1,8 @@
 """Texts of the pages about candles."""
 
+from collections.abc import Mapping
+
+from coin_pipeline.candles.imports.stamps import Stamps
 from coin_pipeline.languages import Text
 
 TITLE = Text("Candles", "캔들")
@@ -69,8 +72,59 @@ FETCH_BUTTON = Text("Fetch", "수집 시작")
 UPLOAD = Text("Upload a candle file", "캔들 파일 업로드")
 UPLOAD_FILE = Text("File (CSV, JSON, XLSX, ZIP, Parquet or Feather)", "파일(CSV, JSON, XLSX, ZIP, Parquet, Feather)")
 UPLOAD_ZONE = Text("Time zone of times without one", "시간대가 없는 시각의 시간대")
-UPLOAD_ZONE_HINT = Text("For example UTC or Asia/Seoul.", "예: UTC, Asia/Seoul")
+UPLOAD_ZONE_NONE = Text("The file names it", "파일에 있는 시간대 사용")
+UPLOAD_ZONE_HINT = Text(
+    "Required if the times have neither an offset nor a zone, and are not seconds since 1970.",
+    "시각에 오프셋이나 시간대가 없고 유닉스 시간도 아니면 선택해야 합니다.",
+)
+UPLOAD_ZONES = Text("All time zones", "모든 시간대")
+UPLOAD_STAMPS = Text("Times of the candles", "캔들 시각의 의미")
+STAMPS: Mapping[Stamps, Text] = {
+    "auto": Text("Automatic", "자동"),
+    "open": Text("Candles open at them", "캔들이 시작하는 시각"),
+    "close": Text("Candles close at them", "캔들이 끝나는 시각"),
+}
+COLUMNS = Text("Columns and formats", "열과 형식")
+COLUMNS_HINT = Text(
+    'Only if they are not recognized. "Check" lists the columns of the file.',
+    "자동으로 인식되지 않을 때만 지정하십시오. '검사'를 누르면 파일의 열이 표시됩니다.",
+)
+COLUMN_FIELDS = {
+    "time": Text("Time or date", "시각 또는 날짜"),
+    "clock": Text("Time of day", "시각(날짜와 별도의 열)"),
+    "open": Text("Open", "시가"),
+    "high": Text("High", "고가"),
+    "low": Text("Low", "저가"),
+    "close": Text("Close", "종가"),
+    "volume": Text("Volume", "거래량"),
+}
+AUTOMATIC = Text("Automatic", "자동")
+NO_CLOCK = Text("Not in a column of its own", "별도의 열 없음")
+SPELLINGS = {
+    "dates": Text("Dates such as 01/02/2024", "01/02/2024 형식의 날짜"),
+    "decimal": Text("Decimal separator", "소수점 기호"),
+}
+SPELLED = {
+    "dmy": Text("Day first", "일이 먼저"),
+    "mdy": Text("Month first", "월이 먼저"),
+    "comma": Text("Comma", "쉼표(,)"),
+    "point": Text("Point", "마침표(.)"),
+}
+CHECK_BUTTON = Text("Check", "검사")
 UPLOAD_BUTTON = Text("Upload", "업로드")
+NO_FILE = Text("Choose a file.", "파일을 선택하십시오.")
+UNKNOWN_FILE = Text("Choose a file of these formats: {suffixes}.", "지원하는 형식의 파일을 선택하십시오: {suffixes}")
+REPORT = {
+    "series": Text("Series", "시계열"),
+    "period": Text("Candles, Seoul", "캔들 기간(서울)"),
+    "layout": Text("Recognized as", "인식된 형식"),
+    "columns": Text("Columns", "열"),
+    "zone": Text("Time zone", "시간대"),
+    "left_out": Text("Rows left out", "제외된 행"),
+    "removed": Text("Misplaced candles removed", "시각이 잘못되어 삭제된 캔들"),
+    "notes": Text("Notes", "참고"),
+}
+"""What the form shows of the report of an upload, by the name of its slot."""
 
 SENDING = Text("Sending …", "전송 중 …")
 INVALID = Text("The request is not valid.", "요청이 올바르지 않습니다.")
@@ -78,4 +132,9 @@ UNREACHABLE = Text("The server does not respond; try again.", "서버가 응답�
 UPLOADED = Text(
     "{added} candles added, {replaced} replaced, {unchanged} unchanged.",
     "캔들 {added}개 추가, {replaced}개 교체, {unchanged}개 동일",
+)
+CHECKED = Text(
+    "Nothing is stored yet. An upload adds {added} candles, replaces {replaced} and leaves {unchanged} unchanged.",
+    "아직 저장되지 않았습니다. 업로드하면 캔들 {added}개가 추가되고 {replaced}개가 교체되며, {unchanged}개는 변경되지"
+    " 않습니다.",
 )

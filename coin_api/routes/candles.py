@@ -12,6 +12,7 @@ from coin_api.candles import (
     ARROW,
     UPLOAD_SUFFIXES,
     arrow_stream,
+    as_query,
     file_suffix,
     hide_name,
     save_body,
@@ -21,7 +22,7 @@ from coin_api.deps import CatalogDep, OrchestratorDep, SettingsDep, StatusesDep,
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.openapi import BINARY, accepted_response
 from coin_api.polling_headers import set_polling_headers
-from coin_api.queries import CandleQuery, UploadQuery
+from coin_api.queries import CandleQuery, InventoryQuery, UploadQuery
 from coin_api.responses import accepted, status_response, task_fields
 from coin_api.routing import StrictJsonRoute
 from coin_api.schemas import (
@@ -31,6 +32,7 @@ from coin_api.schemas import (
     CandleSeries,
     RefreshAccepted,
     RefreshStatus,
+    UploadedColumn,
     UploadReport,
 )
 from coin_api.tasks import Job, Task
@@ -62,9 +64,9 @@ _FILE_BODY = {"requestBody": {"required": True, "content": dict.fromkeys(UPLOAD_
 
 @router.get("")
 @without_database
-def inventory(catalog: CatalogDep) -> CandleInventory:
+def inventory(catalog: CatalogDep, query: Annotated[InventoryQuery, Query()]) -> CandleInventory:
     """List the stored series, and the errors of series that cannot be read."""
-    stored, errors = catalog.inventory()
+    stored, errors = catalog.inventory(parse_timeframe(query.timeframe) if query.timeframe else None)
     series = [_to_series(candles) for candles in stored]
     return CandleInventory(count=len(series), series=series, broken=[str(error) for error in errors])
 
@@ -133,6 +135,12 @@ def candles(
     return Response(_to_page(stored, query).model_dump_json(), media_type="application/json")
 
 
+@router.post("/{base}/{quote}" + UPLOAD, include_in_schema=False)
+def upload_with_a_slash(base: str, quote: str) -> None:
+    """Report the right form of a market with a slash, which would otherwise be an unknown path."""
+    parse_symbol(f"{base}/{quote}")
+
+
 @router.post("/{symbol}" + UPLOAD, openapi_extra=_FILE_BODY)
 async def upload(
     symbol: str,
@@ -172,23 +180,24 @@ def _merge(catalog: CandleCatalog, file: PreparedFile, dry_run: bool) -> UploadR
         first=utc(planned.candles.time[0]),
         last=utc(planned.candles.time[-1]),
         layout=file.understood.layout,
-        zone=str(file.understood.zone),
+        zone=as_query(str(file.understood.zone)),
+        columns=[UploadedColumn(**column._asdict()) for column in file.understood.file_columns],
         left_out=dict(file.left_out),
-        notes=[*file.notes, *([str(planned.shifted)] if planned.shifted else [])],
+        notes=[*map(as_query, file.notes), *([str(planned.shifted)] if planned.shifted else [])],
         dry_run=dry_run,
         quality=audit_json(audit_series(catalog, planned.symbol, planned.timeframe)),
     )
 
 
 def _to_series(stored: StoredCandles) -> CandleSeries:
-    first, last = (int(instant.timestamp()) * 10**9 for instant in (stored.first, stored.last))
-    begin, end = first, last + stored.timeframe.ns
+    begin, end = stored.span
     fetched = stored.provenance.fetched
     return CandleSeries(
         symbol=stored.symbol,
         timeframe=stored.timeframe.name,
         first=stored.first,
         last=stored.last,
+        end=utc(end),
         rows=stored.rows,
         bytes=stored.bytes,
         source=stored.provenance.source,

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 
 import numpy as np
@@ -138,16 +138,21 @@ class CandleCatalog:
         """Return the markets that have a folder, sorted."""
         return stored_symbols(self.root)
 
-    def inventory(self) -> tuple[list[StoredCandles], list[InvalidCandleFile]]:
-        """Return the readable series by symbol and timeframe, and one error for each of the others."""
+    def inventory(self, timeframe: Timeframe | None = None) -> tuple[list[StoredCandles], list[InvalidCandleFile]]:
+        """Return the readable series by symbol and timeframe, and one error for each of the others.
+
+        Args:
+            timeframe: List what `available` returns for it, instead of all stored series.
+        """
         series: list[StoredCandles] = []
         broken: list[InvalidCandleFile] = []
-        for symbol in stored_symbols(self.root):
-            for timeframe in TIMEFRAMES.values():
-                try:
-                    series += self.stored(symbol, timeframe)
-                except InvalidCandleFile as error:
-                    broken.append(error)
+        for symbol, length in product(stored_symbols(self.root), [timeframe] if timeframe else TIMEFRAMES.values()):
+            try:
+                found = self.available(symbol, length) if timeframe else self._summarize(symbol, length)
+            except InvalidCandleFile as error:
+                broken.append(error)
+            else:
+                series += [found] if found else []
         return series, broken
 
     def describe(self, symbol: str, timeframe: Timeframe | None = None, since: date | None = None) -> str:

@@ -24,16 +24,17 @@ def parse_timezone(text: str, field: str = "timezone") -> str:
     """
     if not isinstance(text, str):  # a notebook may pass anything
         raise InvalidInput([Problem(field, f"{text!r} is not the name of a time zone, such as 'Asia/Seoul' or 'UTC'")])
-    if text in _names():
+    if text in timezone_names():
         return text
     likely = _likely(text)
-    hint = f" (did you mean {likely!r}?)" if likely else did_you_mean(text[:_MAX_SHOWN], _names(), cutoff=0.6)
+    hint = f" (did you mean {likely!r}?)" if likely else did_you_mean(text[:_MAX_SHOWN], timezone_names(), cutoff=0.6)
     reason = f"{text[:_MAX_SHOWN]!r} is not a time zone{hint}; write an IANA name such as Asia/Seoul or UTC"
     raise InvalidInput([Problem(field, reason)])
 
 
 @cache
-def _names() -> frozenset[str]:
+def timezone_names() -> frozenset[str]:
+    """Return the IANA names of all time zones."""
     return frozenset(available_timezones()) - {"localtime", "Factory"}  # these depend on the machine, or are none
 
 
@@ -42,5 +43,5 @@ def _likely(text: str) -> str | None:
     wanted = text.strip().replace(" ", "_").upper()
     if wanted in _ABBREVIATIONS:
         return _ABBREVIATIONS[wanted]
-    same = [name for name in _names() if wanted in {name.upper(), name.rpartition("/")[2].upper()}]
+    same = [name for name in timezone_names() if wanted in {name.upper(), name.rpartition("/")[2].upper()}]
     return min(same, key=lambda name: (name.upper() != wanted, "/" not in name, name), default=None)

@@ -18,6 +18,7 @@ CoinError
 │   ├── InvalidSettings
 │   ├── UnknownExchange             an unknown exchange, or one whose package is not installed
 │   ├── InvalidCandleFile           a file to import that cannot be read or parsed
+│   │   ├── UnclearColumns          a field of candles has no column, or several may be meant
 │   │   └── DamagedCandleFile       a stored one is not as it was written: HTTP 502
 │   ├── InvalidCandles              rows that violate the rules for candles
 │   ├── InvalidBackupKey            malformed, missing, or not the one that a backup was encrypted with
@@ -148,6 +149,7 @@ from coin_pipeline.errors.invalid_input import (
     DamagedCandleFile,
     EmptyRange,
     EquityOverflow,
+    FileColumn,
     InvalidCandleFile,
     InvalidCandles,
     InvalidInput,
@@ -163,6 +165,7 @@ from coin_pipeline.errors.invalid_input import (
     NoSymbolReport,
     ResultTooLarge,
     SweepTooLarge,
+    UnclearColumns,
     UnknownExchange,
     UnknownStrategy,
 )
@@ -258,6 +261,7 @@ __all__ = [
     "EquityOverflow",
     "ExchangeAnswer",
     "ExchangeUnavailable",
+    "FileColumn",
     "ForwardTestNotFound",
     "ForwardTestStopped",
     "ForwardTestsFailed",
@@ -328,6 +332,7 @@ __all__ = [
     "TokenExists",
     "TokenNotFound",
     "TooManyUploads",
+    "UnclearColumns",
     "UnknownExchange",
     "UnknownRevision",
     "UnknownStrategy",

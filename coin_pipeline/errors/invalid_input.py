@@ -1,6 +1,7 @@
 """Errors that the caller can correct: HTTP 422 and exit code 2, unless noted."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from coin_pipeline.errors.base import CoinError, Problem, did_you_mean
 
@@ -142,10 +143,46 @@ class UnknownExchange(InvalidInput):
 
 
 class InvalidCandleFile(InvalidInput):
-    """A candle file cannot be read, lacks columns, or needs a time zone."""
+    """A candle file cannot be read, lacks columns, or needs a time zone.
 
-    def __init__(self, path: object, reason: str) -> None:
-        super().__init__([Problem("file", f"{path}: {reason}")])
+    Args:
+        path: Name of the file.
+        reason: What is wrong with it, and what to do.
+        field: The option of the import that can resolve it; `file` if only another file can.
+    """
+
+    def __init__(self, path: object, reason: str, field: str = "file") -> None:
+        super().__init__([Problem(field, f"{path}: {reason}")])
+
+
+class FileColumn(NamedTuple):
+    """A column of a candle file.
+
+    Attributes:
+        key: What the option `columns` of an import calls it.
+        text: Its name in the file; its first cell if the file has no header.
+        field: The field of a candle that is read from it, such as `close`; None if none is.
+    """
+
+    key: str
+    text: str
+    field: str | None = None
+
+
+class UnclearColumns(InvalidCandleFile):
+    """A field of candles has no column in a file, or several may be meant.
+
+    Args:
+        path: Name of the file.
+        reason: What is wrong with it, and what to do.
+        columns: Its columns.
+    """
+
+    columns: tuple[FileColumn, ...] = ()
+
+    def __init__(self, path: object, reason: str, columns: Iterable[FileColumn]) -> None:
+        super().__init__(path, reason, "columns")
+        self.columns = tuple(columns)
 
 
 class DamagedCandleFile(InvalidCandleFile):

@@ -79,6 +79,7 @@ def test_inventory_describes_each_series(client: TestClient, catalog: CandleCata
         "timeframe": "1h",
         "first": series["first"],
         "last": series["last"],
+        "end": "2024-01-31T15:00:00.000000Z",
         "rows": 744,
         "source": "upbit",
         "fetched_until": series["fetched_until"],
@@ -88,6 +89,16 @@ def test_inventory_describes_each_series(client: TestClient, catalog: CandleCata
     assert text["count"] == 1
     assert "BAD_KRW/1D/2024.parquet" in text["broken"][0]
     assert str(catalog.root) not in text["broken"][0]
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "rows", "end"),
+    [("2h", 373, "2024-01-31T16:00:00.000000Z"), ("1h", 744, "2024-01-31T15:00:00.000000Z")],
+)
+def test_inventory_of_a_timeframe_has_what_can_be_read(client: TestClient, timeframe: str, rows: int, end: str) -> None:
+    """Stored candles, or bounds of the bars that are resampled from shorter ones."""
+    (series,) = client.get("/api/candles", params={"timeframe": timeframe}).json()["series"]
+    assert (series["symbol"], series["timeframe"], series["rows"], series["end"]) == ("AAA_KRW", timeframe, rows, end)
 
 
 def test_pages_contain_every_candle_once(client: TestClient, catalog: CandleCatalog) -> None:
@@ -386,6 +397,58 @@ def test_upload_reports_what_was_understood_and_left_out(client: TestClient, cat
     assert "NEW_KRW" not in catalog.symbols()
     assert upload(client, body, **query).json()["added"] == 3
     assert catalog.stored("NEW_KRW")[0].rows == 3
+
+
+def test_columns_that_are_not_recognized_are_listed(client: TestClient) -> None:
+    """Under the name with which the parameter `columns` takes them, or their position; then each has its field."""
+    body = csv("2024-01-01T00:00:00Z,1,2,0.5,1,1").replace(
+        HEADER.encode(), b'When,First,"Top, most",Low,Close,Volume\n'
+    )
+    problem = upload(client, body).json()
+    assert problem["errors"][0]["field"] == "columns"
+    assert [column["key"] for column in problem["columns"]] == ["When", "First", "3", "Low", "Close", "Volume"]
+    assert problem["columns"][2] == {"key": "3", "text": "Top, most", "field": None}
+    report = upload(client, body, columns="time=When,open=First,high=3").json()
+    assert [column["field"] for column in report["columns"]] == ["time", "open", "high", "low", "close", "volume"]
+
+
+def test_a_file_without_a_header_lists_its_first_cells(client: TestClient) -> None:
+    """Its columns are numbered."""
+    problem = upload(client, b"x,2024-01-01T00:00:00Z,1,2,0.5,1,1\n" * 3).json()
+    assert problem["columns"][1] == {"key": "2", "text": "2024-01-01T00:00:00Z", "field": None}
+
+
+@pytest.mark.parametrize(
+    ("row", "query", "field", "message"),
+    [
+        ("2024-01-01,1,2,0.5,1,1", {}, "tz", "the file: its times have no time zone; pass tz=UTC or tz=Asia/Seoul"),
+        ("2024-01-01,1,2,0.5,1,1", {"tz": "Seoul"}, "tz", "'Seoul' is not a time zone (did you mean 'Asia/Seoul'?)"),
+        ("2024-01-01T23:59:59Z,1,2,0.5,1,1", {}, "stamps", "pass stamps=close to convert them, or stamps=open"),
+        ("01/02/2024,1,2,0.5,1,1", {"tz": "UTC"}, "columns.dates", "pass columns dates=dmy or dates=mdy"),
+        ('2024-01-01T00:00:00Z,"1,000","2,000","1,000","1,000",1', {}, "columns.decimal", "pass columns decimal=point"),
+    ],
+)
+def test_a_problem_names_the_parameter_that_resolves_it(
+    client: TestClient, row: str, query: dict[str, str], field: str, message: str
+) -> None:
+    """In the notation of the query."""
+    (problem,) = upload(client, csv(row), **query).json()["errors"]
+    assert problem["field"] == field
+    assert message in problem["message"]
+
+
+def test_a_market_with_a_slash_is_suggested_in_the_right_form(client: TestClient) -> None:
+    """Although the path then has one part more."""
+    response = client.post(
+        "/api/candles/BTC%2FKRW/upload?timeframe=1d", content=b"", headers={"Content-Type": "text/csv"}
+    )
+    assert response.status_code == 422
+    assert response.json()["errors"] == [
+        {
+            "field": "symbol",
+            "message": "'BTC/KRW' is not a market (did you mean 'BTC_KRW'?); write BTC_KRW or KRW-BTC",
+        }
+    ]
 
 
 @pytest.mark.parametrize(

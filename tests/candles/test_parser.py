@@ -105,6 +105,7 @@ def test_results_arrive_unchanged(server: ParserServer, tmp_path: Path, daily: T
     ("name", "row"),
     [
         ("BTC_KRW_1d.csv", "2024-01-01,1,2,0.5,1,1"),
+        ("BTC_KRW_1d.json", '[{"when": 1}]'),
         ("BTC_KRW_1d.csv", "2024-01-01T00:00:00Z,1,0.1,0.5,1,1"),
         ("BTC_KRW_1M.csv", ROW.decode()),
         ("a_1d.csv", ROW.decode()),
@@ -123,7 +124,7 @@ def test_errors_arrive_unchanged(server: ParserServer, tmp_path: Path, name: str
     ):
         with pytest.raises(InvalidInput) as caught:
             read()
-        raised.append((type(caught.value), caught.value.problems, str(caught.value)))
+        raised.append((type(caught.value), vars(caught.value), str(caught.value)))
     assert raised[0] == raised[1]
 
 

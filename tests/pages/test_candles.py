@@ -15,8 +15,10 @@ from coin_api.app import create_app
 from coin_api.candles import UPLOAD_SUFFIXES
 from coin_api.pages.candles import MEDIA_TYPES
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.exchanges.registry import exchange_names
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.candles.timezones import timezone_names
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import NO_DATABASE
 from tests.browser import axe_findings, requires_chromium
@@ -128,11 +130,66 @@ def test_a_file_is_uploaded_in_the_browser(url: str, data_root: Path, tmp_path: 
         form.get_by_role("button", name="Upload").click()
         expect(page.locator("#field-symbol-error")).to_be_visible()
         form.locator('[name="symbol"]').fill("FILE_KRW")
-        form.locator('[name="tz"]').fill("UTC")
+        form.get_by_role("button", name="Upload").click()
+        expect(page.locator("#field-tz-error")).to_contain_text("pass tz=UTC or tz=Asia/Seoul")
+        form.locator('[name="tz"]').select_option("UTC")
         form.get_by_role("button", name="Upload").click()
         expect(form.get_by_role("status")).to_have_text("2 candles added, 0 replaced, 0 unchanged.")
+        expect(page.locator("#inventory")).to_contain_text("FILE_KRW")
         assert watched.hosts == {urlsplit(url).netloc}
     assert CandleCatalog(data_root).stored("FILE_KRW")[0].rows == 2
+
+
+@requires_chromium
+def test_columns_are_chosen_in_the_browser(url: str, data_root: Path, tmp_path: Path) -> None:
+    """From those of the file; a check stores nothing and shows what an upload would."""
+    file = tmp_path / "candles.csv"
+    rows = ("2024-01-01,00:00,10,20,5,15,7", "2024-01-02,00:00,15,25,10,20,8")
+    file.write_text("\n".join(("Day,At,First,Top,Bottom,Last,Amount", *rows)))
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/candles")
+        form = page.locator("#upload")
+        check = form.get_by_role("button", name="Check")
+        check.click()
+        expect(page.locator("#field-file-error")).to_have_text("Choose a file.")
+        form.locator('[name="file"]').set_input_files(file)
+        form.locator('[name="symbol"]').fill("COLUMNS_KRW")
+        form.locator('[name="tz"]').select_option("UTC")
+        check.click()
+        expect(page.locator("#field-columns-error")).to_contain_text("has no column for time, open")
+        assert axe_findings(page) == []
+        chosen = {"time": "Day", "clock": "At", "open": "First", "high": "Top", "low": "Bottom", "close": "Last"}
+        for name, column in {**chosen, "volume": "Amount"}.items():
+            form.locator(f'[name="columns.{name}"]').select_option(column)
+        check.click()
+        expect(form.get_by_role("status")).to_contain_text("An upload adds 2 candles")
+        columns = "time = Day, time = At, open = First, high = Top, low = Bottom, close = Last, volume = Amount"
+        expect(page.locator('[data-slot="columns"]')).to_have_text(columns)
+        assert "COLUMNS_KRW" not in CandleCatalog(data_root).symbols()
+        form.get_by_role("button", name="Upload").click()
+        expect(page.locator("#inventory")).to_contain_text("COLUMNS_KRW")
+
+
+@requires_chromium
+def test_a_market_with_a_slash_is_corrected_at_its_field(url: str, tmp_path: Path) -> None:
+    """In the form to upload a file."""
+    file = tmp_path / "candles.csv"
+    file.write_text("time,open,high,low,close,volume\n2024-01-01T00:00:00Z,1,2,1,2,5\n")
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/candles")
+        page.locator('#upload [name="file"]').set_input_files(file)
+        page.locator('#upload [name="symbol"]').fill("BTC/KRW")
+        page.get_by_role("button", name="Upload").click()
+        expect(page.locator("#field-symbol-error")).to_contain_text("did you mean 'BTC_KRW'?")
+
+
+def test_exchanges_and_time_zones_are_those_of_the_code(client: TestClient) -> None:
+    """A choice, whose values the API accepts."""
+    page = client.get("/app/candles").text
+    for name in (*exchange_names(), *timezone_names()):
+        assert f"<option>{name}</option>" in page
 
 
 @requires_chromium

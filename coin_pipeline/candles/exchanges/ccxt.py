@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import numpy as np
@@ -138,6 +139,11 @@ def open_ccxt(name: str) -> CcxtExchange:
     if name not in ccxt.exchanges:
         raise UnknownExchange(name, f"is not an exchange that ccxt supports{did_you_mean(name, ccxt.exchanges)}")
     return CcxtExchange(getattr(ccxt, name)({"requests_trust_env": True}))
+
+
+def ccxt_names() -> list[str]:
+    """Return the names of the exchanges that ccxt supports; none if it is not installed."""
+    return list(import_module("ccxt").exchanges) if find_spec("ccxt") else []
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from coin_pipeline.candles.exchanges.base import UPBIT, Exchange
-from coin_pipeline.candles.exchanges.ccxt import open_ccxt
+from coin_pipeline.candles.exchanges.ccxt import ccxt_names, open_ccxt
 from coin_pipeline.candles.exchanges.upbit import UpbitClient, candle_unit
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.settings import Settings
@@ -22,6 +22,11 @@ def open_exchange(name: str, settings: Settings) -> Exchange:
         return open_ccxt(name)
     url = settings.coin_upbit_url
     return UpbitClient(base_url=url, rate_limit_file=rate_limit_file(url))
+
+
+def exchange_names() -> list[str]:
+    """Return the names that `open_exchange` accepts."""
+    return [UPBIT, *(name for name in ccxt_names() if name != UPBIT)]
 
 
 def require_timeframe(exchange: str, timeframe: Timeframe) -> None:

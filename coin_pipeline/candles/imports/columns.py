@@ -1,7 +1,8 @@
 """Which column of a table is the time, which are the prices, and which is the volume."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from coin_pipeline.candles.imports.layouts import (
@@ -26,11 +27,12 @@ from coin_pipeline.candles.imports.layouts import (
 from coin_pipeline.candles.imports.mapping import FIELDS
 from coin_pipeline.candles.imports.source import Source
 from coin_pipeline.candles.imports.stamps import Stamps
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import FileColumn, UnclearColumns
 
 VALUE_FIELDS = FIELDS[1:]
 _MT4_COLUMNS = 7
 _SHOWN_COLUMNS, _SHOWN_LETTERS = 20, 40
+_LISTED_COLUMNS, _LISTED_LETTERS = 200, 80
 
 
 class ColumnChoice(NamedTuple):
@@ -53,6 +55,11 @@ class ColumnChoice(NamedTuple):
         spelled = {field: source.names[position] for field, position in self.values.items()}
         return {"time": "+".join(source.names[position] or "(unnamed)" for position in self.time), **spelled}
 
+    def file_columns(self, source: Source) -> tuple[FileColumn, ...]:
+        """Return the columns of the file, with the fields that are read from them."""
+        fields = {position: field for field, position in self.values.items()} | dict.fromkeys(self.time, "time")
+        return tuple(_file_columns(source, fields))
+
     def counts_money(self, source: Source) -> bool:
         """Return whether the name of the volume column contains the currency of prices."""
         return _volume_suffix(normalize_name(source.names[self.values["volume"]])) in QUOTE_NAMES
@@ -67,7 +74,7 @@ def choose_columns(path: object, source: Source, mapping: Mapping[str, str]) -> 
     """Choose the columns of a table: by the user's mapping, the layout, and the names, in this order.
 
     Raises:
-        InvalidCandleFile: A field has no column, or several; the message lists the columns.
+        UnclearColumns: A field has no column, or several; the message lists the columns.
     """
     chooser = _Chooser(path, source, mapping)
     return chooser.by_name() if source.headed else chooser.by_position()
@@ -175,12 +182,25 @@ class _Chooser:
             raise self._error(f"has more than one column for {field}: {several}")
         return tuple(found)
 
-    def _error(self, problem: str) -> InvalidCandleFile:
+    def _error(self, problem: str) -> UnclearColumns:
         shown = ", ".join(repr(name[:_SHOWN_LETTERS]) for name in self.source.names[:_SHOWN_COLUMNS])
         more = ", ..." if len(self.source.names) > _SHOWN_COLUMNS else ""
         example = "time=날짜,open=시가" if self.source.headed else "time=1,open=2"
         advice = f"name them with --columns, such as {example}"
-        return InvalidCandleFile(self.path, f"{problem}; its columns are {shown}{more}: {advice}")
+        reason = f"{problem}; its columns are {shown}{more}: {advice}"
+        return UnclearColumns(self.path, reason, _file_columns(self.source, {}))
+
+
+def _file_columns(source: Source, fields: Mapping[int, str]) -> Iterator[FileColumn]:
+    """Yield the first columns of a table: under its name where a mapping can contain it, else under its position."""
+    names = [name.strip() for name in source.names]
+    counts = Counter(names)
+    texts = source.names if source.headed else source.first
+    for at, (name, text) in enumerate(zip(names[:_LISTED_COLUMNS], texts, strict=False)):
+        named = name and counts[name] == 1 and "," not in name and len(name) <= _LISTED_LETTERS
+        key = name if named else str(at + 1)
+        if named or key not in counts:  # else the position is the name of another column
+            yield FileColumn(key, text.strip()[:_LISTED_LETTERS], fields.get(at))
 
 
 def _volume_suffix(name: str) -> str | None:

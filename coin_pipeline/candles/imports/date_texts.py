@@ -133,7 +133,7 @@ class _Parser:
         if not (dates or proven):
             example = self.texts[0].as_py()
             reason = f"has dates such as {example}, whose day and month cannot be distinguished"
-            raise InvalidCandleFile(self.path, f"{reason}; pass --columns dates=dmy or dates=mdy")
+            raise InvalidCandleFile(self.path, f"{reason}; pass --columns dates=dmy or dates=mdy", "columns.dates")
         return dates or proven or ""
 
     def _cast(self, canonical: pa.Array) -> npt.NDArray[np.int64]:

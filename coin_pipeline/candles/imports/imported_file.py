@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.errors import FileColumn
 
 GIVEN_BY_USER = "given by --tz"
 """Reason of a zone that is not in the file."""
@@ -39,6 +40,7 @@ class ImportedFile:
         order: "oldest first", "newest first" or "unordered".
         spacing: Most frequent distance of two candles in ns; None for a single candle.
         columns: Name in the file of each of time, open, high, low, close and volume.
+        file_columns: The columns of the file.
         skipped: Number of rows that were left out, by reason.
         no_trade: Open times of rows without values: no trade happened then, ns UTC, shape (m,).
         symbol: The market that the file names, as it spells it; None if it names none.
@@ -52,6 +54,7 @@ class ImportedFile:
     order: str
     spacing: int | None
     columns: Mapping[str, str]
+    file_columns: tuple[FileColumn, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
     no_trade: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     symbol: str | None = None

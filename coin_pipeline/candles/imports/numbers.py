@@ -143,7 +143,7 @@ def _decimal_separator(path: object, columns: Collection[pa.ChunkedArray], *, de
     unclear = either_comma or (either_point if decimal_unclear else None)
     if unclear:
         reason = f"has numbers such as {unclear}, with thousands or with decimals; pass --columns decimal=point"
-        raise InvalidCandleFile(path, f"{reason} or decimal=comma")
+        raise InvalidCandleFile(path, f"{reason} or decimal=comma", "columns.decimal")
     return "point"
 
 

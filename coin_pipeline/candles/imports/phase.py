@@ -33,9 +33,10 @@ def check_phase(source: object, file: ImportedFile, timeframe: Timeframe) -> str
     if timeframe.ns < HOUR_NS or late % _ZONE_STEP_NS:
         reason = f"{format_duration(late)} after {timeframe} candles do on any exchange"
         remedy = "are these times of closing (--stamps close), or of the last trade?"
-        raise InvalidCandleFile(source, f"{opens}, {reason}; {remedy}")
+        raise InvalidCandleFile(source, f"{opens}, {reason}; {remedy}", "stamps")
     given_utc = file.zone.name in _UTC and file.zone.reason == GIVEN_BY_USER
     if given_utc and (late - SEOUL_OFFSET_NS) % timeframe.ns == 0:
         reason = "they do open with those of Upbit in Seoul, whose days begin at 09:00, which is 00:00 UTC"
-        raise InvalidCandleFile(source, f"{opens} with --tz {file.zone.name}, but {reason}; pass --tz Asia/Seoul")
+        advice = "pass --tz Asia/Seoul"
+        raise InvalidCandleFile(source, f"{opens} with --tz {file.zone.name}, but {reason}; {advice}", "tz")
     return f"{timeframe} candles open {format_duration(late)} after those of Upbit and Binance"

@@ -29,7 +29,7 @@ from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.timezones import parse_timezone
 from coin_pipeline.candles.validation import check_prices, check_times, sorted_unique
-from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, InvalidInput
+from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, InvalidInput, UnclearColumns
 
 
 class _Options(NamedTuple):
@@ -84,7 +84,7 @@ def _check_zone(path: Path, tz: str) -> None:
     try:
         parse_timezone(tz)
     except InvalidInput as error:
-        raise InvalidCandleFile(path, error.problems[0].message) from None
+        raise InvalidCandleFile(path, error.problems[0].message, "tz") from None
 
 
 def _read_rows(path: Path, source: Source, choice: ColumnChoice) -> tuple[Rows, str | None]:
@@ -132,7 +132,7 @@ def _to_candles(
     candles = OHLCV(
         open_times(path, times, options.stamps, spacing, choice.named_stamps(source)), *values.columns.values()
     )
-    _check_tick_volume(path, choice, names["volume"], candles.volume)
+    _check_tick_volume(path, source, choice, candles.volume)
     traded = _traded(candles)
     selection = _oldest_first(candles.time, traded)
     result, numbers = candles.rows(selection), rows.numbers[selection]
@@ -145,6 +145,7 @@ def _to_candles(
         order=_order_of(candles.time),
         spacing=spacing.common,
         columns=names,
+        file_columns=choice.file_columns(source),
         skipped=dict(+(rows.skipped + Counter({NO_TRADE: int((~traded).sum())}))),
         no_trade=np.sort(candles.time[~traded]),
         symbol=symbol,
@@ -180,11 +181,13 @@ def _oldest_first(time: npt.NDArray[np.int64], traded: npt.NDArray[np.bool_]) ->
     return rows[np.argsort(time[rows], kind="stable")]
 
 
-def _check_tick_volume(path: Path, choice: ColumnChoice, name: str, volume: npt.NDArray[np.float64]) -> None:
+def _check_tick_volume(path: Path, source: Source, choice: ColumnChoice, volume: npt.NDArray[np.float64]) -> None:
     ticks = choice.layout.tick_volume
     if ticks and not volume.any():
+        name = choice.names(source)["volume"]
         reason = f"its column {name} is 0 in every row, and {ticks.upper()} counts price changes, not traded amounts"
-        raise InvalidCandleFile(path, f"{reason}; to use it all the same, pass --columns volume={ticks}")
+        advice = f"to use it all the same, pass --columns volume={ticks}"
+        raise UnclearColumns(path, f"{reason}; {advice}", choice.file_columns(source))
 
 
 def _check(path: Path, candles: OHLCV, numbers: npt.NDArray[np.int64], *, headed: bool) -> None:

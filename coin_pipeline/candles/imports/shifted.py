@@ -76,7 +76,7 @@ def require_not_fetched(source: object, shifted: ShiftedRows, provenance: Proven
     fetched = provenance.fetched if provenance.source else ()  # times without a trade may come from a file, too
     if any(((shifted.time >= start) & (shifted.time < end)).any() for start, end in fetched):
         remedy = "they were fetched from the exchange, so the file has other times; check --tz and --stamps"
-        raise InvalidCandleFile(source, f"{shifted}; {remedy}")
+        raise InvalidCandleFile(source, f"{shifted}; {remedy}", "tz")
 
 
 def _contained(candles: OHLCV, others: OHLCV) -> npt.NDArray[np.bool_]:

@@ -46,7 +46,7 @@ def open_times(path: object, times: Times, stamps: Stamps, spacing: Spacing, nam
         example = f"{utc(times.local[0]):%Y-%m-%d %H:%M:%S}"
         reason = f"its candles are stamped with the times at which they close, such as {example}"
         advice = "pass --stamps close to convert them, or --stamps open if they open then"
-        raise InvalidCandleFile(path, f"{reason}; {advice}")
+        raise InvalidCandleFile(path, f"{reason}; {advice}", "stamps")
     if spacing.length is None:
         raise InvalidCandleFile(
             path, "contains a single candle, so the length to subtract is unknown; pass its timeframe"

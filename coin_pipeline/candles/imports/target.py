@@ -42,7 +42,9 @@ def target_symbol(path: Path, requested: str | None, content: str | None, *, alo
     if symbol is None:
         raise InvalidCandleFile(path, "neither its name nor its content names one market; pass --symbol BTC_KRW")
     if inside not in {None, symbol}:
-        raise InvalidCandleFile(path, f"contains candles of {inside}, not of {symbol}; pass --symbol {inside}")
+        raise InvalidCandleFile(
+            path, f"contains candles of {inside}, not of {symbol}; pass --symbol {inside}", "symbol"
+        )
     if named not in {None, symbol} and not (alone and requested):
         raise InvalidCandleFile(path, f"its name contains {named}, not {symbol}; import it on its own")
     require_usual_order(symbol)

@@ -158,7 +158,7 @@ def _in_zone(path: object, local: npt.NDArray[np.int64], rows: npt.NDArray[np.in
         hint = f" ({rule.layout.hint})" if rule.layout.hint else ""
         if time_to_end([local], common_spacing(np.sort(local))) is not None:
             hint += ", and --stamps close, because candles seem to be stamped with the times at which they close"
-        raise InvalidCandleFile(path, f"its times have no time zone; pass --tz UTC or --tz Asia/Seoul{hint}")
+        raise InvalidCandleFile(path, f"its times have no time zone; pass --tz UTC or --tz Asia/Seoul{hint}", "tz")
     try:
         return Times(to_utc(local, zone.name), local, zone)
     except UnclearLocalTime as error:

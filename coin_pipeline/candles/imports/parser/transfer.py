@@ -2,7 +2,7 @@
 
 import json
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -14,7 +14,7 @@ from coin_pipeline.candles.imports.limits import FileLimits
 from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import TIMEFRAMES
-from coin_pipeline.errors import CoinError, InvalidInput, Problem, error_class
+from coin_pipeline.errors import CoinError, FileColumn, InvalidInput, Problem, UnclearColumns, error_class
 
 EXIT_MEMORY = 3
 """Exit code of a parser that could not allocate memory."""
@@ -69,6 +69,7 @@ def write_result(file: BinaryIO, result: PreparedFile) -> None:
     facts = {name: getattr(read, name) for name in _PLAIN_FACTS} | {
         "zone": read.zone,
         "columns": dict(read.columns),
+        "file_columns": read.file_columns,
         "skipped": dict(read.skipped),
         "read_notes": read.notes,
         "target": [result.symbol, result.timeframe.name],
@@ -82,7 +83,8 @@ def write_result(file: BinaryIO, result: PreparedFile) -> None:
 def write_error(file: BinaryIO, error: CoinError) -> None:
     """Write an error, which `read_result` raises."""
     problems = error.problems if isinstance(error, InvalidInput) else None
-    _write(file, {"error": type(error).__name__, "message": str(error), "problems": problems}, {})
+    columns = error.columns if isinstance(error, UnclearColumns) else ()
+    _write(file, {"error": type(error).__name__, "message": str(error), "problems": problems, "columns": columns}, {})
 
 
 def write_bug(file: BinaryIO, traceback: str) -> None:
@@ -125,7 +127,13 @@ def _error(facts: Mapping[str, Any]) -> CoinError:
         InvalidInput.__init__(error, [Problem(*problem) for problem in facts["problems"]])
     else:
         CoinError.__init__(error, facts["message"])
+    if isinstance(error, UnclearColumns) and facts["columns"]:
+        error.columns = _file_columns(facts["columns"])
     return error
+
+
+def _file_columns(columns: Iterable[Iterable[Any]]) -> tuple[FileColumn, ...]:
+    return tuple(FileColumn(*column) for column in columns)
 
 
 def _result(path: Path, facts: Mapping[str, Any], columns: Mapping[str, np.ndarray[Any, Any]]) -> PreparedFile:
@@ -136,6 +144,7 @@ def _result(path: Path, facts: Mapping[str, Any], columns: Mapping[str, np.ndarr
         **{name: facts[name] for name in _PLAIN_FACTS},
         zone=Zone(*facts["zone"]),
         columns=facts["columns"],
+        file_columns=_file_columns(facts["file_columns"]),
         skipped=facts["skipped"],
         no_trade=columns["no_trade"],
         notes=tuple(facts["read_notes"]),
