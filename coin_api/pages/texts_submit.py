@@ -52,6 +52,14 @@ SYMBOLS_FILTER = Text("Find a symbol", "종목 찾기")
 TIMEFRAME = Text("Timeframe", "주기")
 START = Text("First day", "시작일")
 END = Text("Last day, inclusive", "종료일(포함)")
+OUTSIDE_STORED = Text(
+    "Candles are not stored for all of these days, so the task may fail.",
+    "이 기간의 캔들이 모두 저장되어 있지 않아 작업이 실패할 수 있습니다.",
+)
+ADD_CANDLES = Text("Fetch or upload candles", "캔들 수집 또는 업로드")
+STORED_PART = Text("{series}: stored from {first} to {last}", "{series}: {first} ~ {last} 저장됨")
+STORED_NONE = Text("{series}: nothing is stored", "{series}: 저장된 캔들 없음")
+STORED_MORE = Text("and {count} more", "그 외 {count}개")
 ACCOUNT = Text("Fills, costs, stops and account", "체결, 비용, 손절/익절, 계좌")
 DEFAULT = Text("default {value}", "기본값 {value}")
 NONE = Text("none", "없음")

@@ -156,3 +156,24 @@ def test_parameters_are_saved_as_a_preset(url: str) -> None:
         page.goto(f"{url}/app/submit?preset=mine")
         expect(page.get_by_label("vol_ma_window")).to_have_value("44")
         assert watched.errors == []
+
+
+@requires_chromium
+def test_days_without_stored_candles_are_warned_of(url: str) -> None:
+    """Before the submission, with the stored days of the chosen market and timeframe."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/submit")
+        note = page.locator("#outside-stored")
+        page.locator('[name="symbols"][value="AAA_KRW"]').check()
+        page.locator('[name="start_date"]').fill("2022-12-31")
+        page.locator('[name="end_date"]').fill("2024-12-31")
+        expect(note.get_by_role("listitem")).to_have_text("AAA_KRW 1d: stored from 2023-01-01 to 2024-12-31")
+        assert axe_findings(page) == []
+        page.locator('[name="start_date"]').fill("2023-01-01")
+        expect(note).to_be_hidden()
+        page.locator('[name="end_date"]').fill("2025-01-01")
+        expect(note).to_be_visible()
+        page.locator('[name="timeframe"]').select_option("1m")
+        expect(note.get_by_role("listitem")).to_have_text("AAA_KRW 1m: nothing is stored")
+        assert watched.errors == []
