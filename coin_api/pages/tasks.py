@@ -10,6 +10,7 @@ from coin_api.pages import texts_tasks as texts
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router
 from coin_api.responses import status_url
+from coin_api.schemas import Status
 from coin_api.tasks import Job, Orchestrator, Task
 from coin_pipeline.errors import CoinError, ResultNotFound
 from coin_pipeline.results.store import is_run_id
@@ -21,10 +22,15 @@ CANCEL_URLS: Mapping[Job, str] = {
     "sweep": "/api/sweeps/{}/cancel",
     "refresh_candles": "/api/candles/refresh/{}/cancel",
 }
-RESULT_PAGES: Mapping[Job, str] = {"backtest": "/app/results/{}", "sweep": "/app/sweeps/{}"}
-"""Pages of results; a refresh of candles has none."""
+RESULT_PAGES: Mapping[Job, str] = {
+    "backtest": "/app/results/{}",
+    "sweep": "/app/sweeps/{}",
+    "refresh_candles": "/app/candles",
+}
 FORM_PAGES: Mapping[Job, str] = {"backtest": "/app/submit?from={}", "sweep": "/app/sweeps/new?from={}"}
 """Forms that a task fills in, to change and run it again."""
+UNFINISHED: tuple[Status, ...] = ("failed", "cancelled")
+"""Statuses of tasks that ended without completing: how far they came is not shown."""
 router = page_router()
 
 
@@ -39,6 +45,7 @@ def tasks(request: Request, orchestrator: OrchestratorDep) -> Response:
         cancel_urls=CANCEL_URLS,
         result_pages=RESULT_PAGES,
         form_pages=FORM_PAGES,
+        unfinished=UNFINISHED,
     )
 
 
@@ -75,6 +82,7 @@ def task_values(task: Task) -> dict[str, Any]:
         "task": task,
         "status_url": status_url(task),
         "cancel_url": CANCEL_URLS[task.job].format(task.task_id),
-        "result_page": RESULT_PAGES.get(task.job, "").format(task.task_id),
+        "result_page": RESULT_PAGES[task.job].format(task.task_id),
         "form_page": FORM_PAGES.get(task.job, "").format(task.task_id),
+        "unfinished": UNFINISHED,
     }

@@ -11,7 +11,7 @@ NONE = Text("No task was submitted yet.", "아직 제출된 작업이 없습니�
 NEW = Text("New backtest", "새 백테스트")
 TASK = Text("Task", "작업")
 JOB = Text("Kind", "종류")
-ABOUT = Text("Strategy and symbols", "전략과 종목")
+ABOUT = Text("Strategy, markets and timeframe", "전략, 종목, 주기")
 STATUS = Text("Status", "상태")
 PROGRESS = Text("Progress", "진행률")
 SUBMITTED = Text("Submitted, Seoul", "제출(서울)")
@@ -24,8 +24,6 @@ CANCEL_TASK = Text("Cancel task {task}", "작업 {task} 취소")
 CANCELLING = Text("Cancelling …", "취소하는 중…")
 NOT_REACHED = Text("The server does not respond; trying again.", "서버가 응답하지 않아 다시 시도합니다.")
 DAGSTER = Text("Run in Dagster", "Dagster에서 보기")
-RESULT = Text("Open the result", "결과 열기")
-SWEEP_RESULT = Text("Open the sweep", "스윕 결과 열기")
 AGAIN = Text("Change and run again", "수정하여 다시 실행")
 RUN_AGAIN = Text("Change and run again: task {task}", "수정하여 다시 실행: 작업 {task}")
 ALL = Text("All tasks", "모든 작업")
@@ -36,6 +34,11 @@ JOBS: Mapping[Job, Text] = {
     "backtest": Text("Backtest", "백테스트"),
     "sweep": Text("Sweep", "스윕"),
     "refresh_candles": Text("Candles", "캔들 수집"),
+}
+RESULTS: Mapping[Job, Text] = {
+    "backtest": Text("Open the result", "결과 열기"),
+    "sweep": Text("Open the sweep", "스윕 결과 열기"),
+    "refresh_candles": Text("Open the candles", "캔들 보기"),
 }
 STATUSES: Mapping[Status, Text] = {
     "queued": Text("queued", "대기 중"),

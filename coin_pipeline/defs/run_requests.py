@@ -96,7 +96,8 @@ def refresh_submission(spec: "RefreshSpec") -> RunSubmission:
     """Return the submission of a candle refresh."""
     fields = spec.model_dump(mode="json")
     tags = {SPEC_TAG: digest_of(fields), EXCHANGE_TAG: spec.exchange, SERIES_TAG: str(len(spec.series))}
-    return _submission("refresh_candles", {PLAN_OP: fields}, tags)
+    subject = {SYMBOLS_TAG: _first_symbols(spec.symbols), TIMEFRAME_TAG: ", ".join(spec.timeframes)}
+    return _submission("refresh_candles", {PLAN_OP: fields}, tags | subject)
 
 
 def forward_submission(test_id: str | None) -> RunSubmission:
@@ -114,9 +115,14 @@ def _spec_tags(spec: BacktestSpec) -> dict[str, str]:
 
 
 def subject_tags(strategy: str, symbols: Sequence[str], timeframe: str) -> dict[str, str]:
-    """Return tags that the list of runs can be filtered by; only the first symbols, since a tag is one line."""
+    """Return tags that the list of runs can be filtered by."""
+    return {STRATEGY_TAG: strategy, SYMBOLS_TAG: _first_symbols(symbols), TIMEFRAME_TAG: timeframe}
+
+
+def _first_symbols(symbols: Sequence[str]) -> str:
+    """Return the first symbols, since a tag is one line, and the number of the others."""
     more = f" and {len(symbols) - MAX_TAG_SYMBOLS:,} more" if len(symbols) > MAX_TAG_SYMBOLS else ""
-    return {STRATEGY_TAG: strategy, SYMBOLS_TAG: ", ".join(symbols[:MAX_TAG_SYMBOLS]) + more, TIMEFRAME_TAG: timeframe}
+    return ", ".join(symbols[:MAX_TAG_SYMBOLS]) + more
 
 
 def _submission_digest(spec: BacktestSpec) -> str:

@@ -28,7 +28,14 @@ from coin_pipeline.defs.candles.schedules import daily_candles
 from coin_pipeline.defs.candles.sensors import MAX_FILES, imported_candles, markets
 from coin_pipeline.errors import NotFound
 from coin_pipeline.orchestration.failures import failure_from_events
-from coin_pipeline.orchestration.run_tags import BULK, CLASS_TAG, EXCHANGE_TAG, SERIES_TAG
+from coin_pipeline.orchestration.run_tags import (
+    BULK,
+    CLASS_TAG,
+    EXCHANGE_TAG,
+    SERIES_TAG,
+    SYMBOLS_TAG,
+    TIMEFRAME_TAG,
+)
 from tests.dagster_records import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from tests.exchanges import FakeExchange
 
@@ -148,6 +155,7 @@ def test_the_schedule_follows_the_settings(monkeypatch: pytest.MonkeyPatch) -> N
     assert (fields["symbols"], fields["timeframes"]) == (["BTC_KRW", "ETH_KRW"], ["1d", "1m"])
     assert fields["start"] is fields["end"] is None
     assert (run.tags[EXCHANGE_TAG], run.tags[SERIES_TAG]) == ("upbit", "4")
+    assert (run.tags[SYMBOLS_TAG], run.tags[TIMEFRAME_TAG]) == ("BTC_KRW, ETH_KRW", "1d, 1m")
     job = build_defs().resolve_job_def("refresh_candles")
     assert (job.tags[CLASS_TAG], job.tags[EXCHANGE_TAG]) == (BULK, "upbit")
 

@@ -109,6 +109,29 @@ def test_list_follows_tasks(url: str, orchestrator: FakeOrchestrator) -> None:
     assert orchestrator.tasks_by_id[second.task_id].status == "cancelled"
 
 
+@pytest.mark.parametrize(("status", "bars"), [("queued", 1), ("running", 1), ("failed", 0), ("cancelled", 0)])
+def test_progress_of_tasks_that_ended_early_is_not_shown(
+    client: TestClient, orchestrator: FakeOrchestrator, status: str, bars: int
+) -> None:
+    """Their status is enough; a bar at 99 % would look like a task that is about to complete."""
+    task = submitted(orchestrator, status=status, progress=0.99)
+    for path in ("/app/tasks", f"/app/tasks/{task.task_id}"):
+        text = client.get(path).text
+        assert text.count("<progress") == bars
+        assert ("99%" in text) == bool(bars)
+
+
+def test_a_fetch_names_its_series_and_leads_to_the_candles(client: TestClient, orchestrator: FakeOrchestrator) -> None:
+    """It has no strategy."""
+    task = submitted(
+        orchestrator, job="refresh_candles", status="completed", symbols="BTC_KRW, ETH_KRW", timeframe="1d"
+    )
+    for path in ("/app/tasks", f"/app/tasks/{task.task_id}"):
+        text = client.get(path).text
+        assert "BTC_KRW, ETH_KRW · 1d" in text
+        assert 'href="/app/candles">Open the candles</a>' in text
+
+
 def test_points_of_a_sweep_are_shown(client: TestClient, orchestrator: FakeOrchestrator) -> None:
     """A sweep leads to its own page."""
     points = SweepPoints(2_000, 1_000, 100.0, 10.0)
