@@ -193,6 +193,17 @@ def test_exchanges_and_time_zones_are_those_of_the_code(client: TestClient) -> N
 
 
 @requires_chromium
+def test_the_list_is_updated_when_the_page_is_seen_again(url: str, data_root: Path) -> None:
+    """Meanwhile a task has fetched candles."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/candles")
+        CandleCatalog(data_root).merge("SEEN_KRW", DAILY, synthetic_candles(3, DAILY, date(2024, 1, 1), 5))
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        expect(page.locator("#inventory")).to_contain_text("SEEN_KRW")
+
+
+@requires_chromium
 def test_candles_are_fetched_from_the_browser(url: str) -> None:
     """A market that is not one is reported at its field; a valid request leads to the page of its task."""
     with watched_page() as watched:
