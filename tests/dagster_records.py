@@ -1,5 +1,6 @@
 """Private Dagster classes that tests need to write records which only Dagster itself writes otherwise."""
 
+from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.events import JobFailureData, RunFailureReason, StepMaterializationData
 from dagster._core.remote_origin import (
     GrpcServerCodeLocationOrigin,
@@ -23,6 +24,7 @@ __all__ = [
     "InstigatorStatus",
     "JobFailureData",
     "QueuedRunCoordinatorDaemon",
+    "ReconstructableRepository",
     "RegisteredCodeLocationOrigin",
     "RemoteInstigatorOrigin",
     "RemoteJobOrigin",

@@ -116,6 +116,7 @@ def start_platform(
     ports: Sequence[int] = (),
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    machine: str | None = None,
     **variables: str,
 ) -> Platform:
     """Run `coin up` and return once it serves requests.
@@ -126,13 +127,14 @@ def start_platform(
         ports: Ports of the API and of the UI; by default, free ones.
         cwd: Working directory, which gets `up.log`; by default, `root`.
         environment: Complete environment, which must lead to `root`; by default, this process's with DATA_ROOT.
+        machine: Host name that the platform sees, by which processes of different machines are distinguished.
         variables: Environment variables added to either.
     """
     api_port, ui_port = ports or free_ports(2)
     log = (cwd or root) / "up.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [COIN, "up", "--api-port", str(api_port), "--ui-port", str(ui_port), *arguments],
+            [*on_machine(machine), COIN, "up", "--api-port", str(api_port), "--ui-port", str(ui_port), *arguments],
             env={**(environment or {**os.environ, "DATA_ROOT": str(root)}), **SHORT_INTERVALS, **variables},
             cwd=cwd or root,
             stdout=output,
@@ -149,6 +151,13 @@ def start_platform(
         raise
     client = httpx2.Client(base_url=f"http://127.0.0.1:{api_port}", timeout=60)
     return Platform(process, root, client, f"http://127.0.0.1:{ui_port}", log)
+
+
+def on_machine(name: str | None) -> list[str]:
+    """Return what to put before a command, so that it runs under a host name of its own; only root may."""
+    if name is None:
+        return []
+    return ["unshare", "--uts", "sh", "-c", 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"', name]
 
 
 def stop_platform(platform: Platform) -> int:

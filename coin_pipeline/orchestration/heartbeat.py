@@ -1,5 +1,8 @@
 """Heartbeat of a run's process: the lease that it renews, its progress, and the gate before publication."""
 
+import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -9,17 +12,20 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from coin_pipeline.database.runs.leases import Leases
+from coin_pipeline.database.runs.processes import KILL_GRACE_S
 from coin_pipeline.database.runs.status import fetch_run_statuses
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.errors import DatabaseUnavailable
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.orchestration.failures import INTERRUPTED
+from coin_pipeline.orchestration.run_tags import LOCAL_TAG
 from coin_pipeline.results.index import ResultIndex
 from coin_pipeline.retry import tolerate_outages
 from coin_pipeline.settings import load_settings
 
 PROGRESS_INTERVAL_S = 0.2
+_log = logging.getLogger("coin.lease")
 
 
 class RunHeartbeat:
@@ -89,8 +95,16 @@ class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):
                 raise dg.Failure(INTERRUPTED, allow_retries=False)
             leases = Leases(session)
             report_progress()  # the process may be older than the run
-            leases.renew(run_id)
-            renewal = threading.Thread(target=_renew, args=(leases, run_id, stopping), name="lease", daemon=True)
+            if leases.renew(run_id) is None:
+                _log.warning("run %s executes on another host; this process ends", run_id)
+                os._exit(0)  # without a failure, which would end the run of that host
+            renewal = threading.Thread(
+                target=_renew,
+                args=(leases, run_id, stopping),
+                kwargs={"ends_itself": LOCAL_TAG not in context.run.tags},  # a command reports why it failed
+                name="lease",
+                daemon=True,
+            )
             renewal.start()
             try:
                 yield RunHeartbeat(run_id, leases, run.started_at, ResultIndex(session))
@@ -99,8 +113,20 @@ class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):
                 renewal.join()
 
 
-def _renew(leases: Leases, run_id: str, stopping: threading.Event) -> None:
+def _renew(leases: Leases, run_id: str, stopping: threading.Event, *, ends_itself: bool) -> None:
     while not stopping.wait(leases.renewal_interval_s):
         # The monitor reads leases from the same database, and waits for a renewal after an outage.
         with suppress(DatabaseUnavailable):
-            leases.renew(run_id)
+            if leases.renew(run_id) != "STARTED" and ends_itself:
+                _end_process(stopping)
+
+
+def _end_process(stopping: threading.Event) -> None:
+    """Interrupt this process, then kill it: its run was ended, perhaps on a host whose signals do not reach this one.
+
+    The launcher of this host, which is faster, has had time to do so first.
+    """
+    for signum, wait_s in ((signal.SIGINT, 1.5 * KILL_GRACE_S), (signal.SIGKILL, KILL_GRACE_S)):
+        if stopping.wait(wait_s):
+            return
+        os.kill(os.getpid(), signum)

@@ -9,13 +9,14 @@ from typing import Any
 
 import dagster as dg
 
-from coin_pipeline.database.runs.leases import Leases
+from coin_pipeline.database.runs.leases import Leases, RunLease
+from coin_pipeline.database.runs.processes import KILL_GRACE_S
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.orchestration._dagster_internals import ConfigurableClassData, LaunchRunContext
 from coin_pipeline.orchestration.run_tags import COLD_LAUNCH_TAG, is_cold_launched, owner_of
 from coin_pipeline.orchestration.worker_pool.lock import is_pool_expected, pool_home
-from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, Message, launch_request, send_request
+from coin_pipeline.orchestration.worker_pool.protocol import Message, launch_request, send_request
 from coin_pipeline.settings import load_settings
 
 _log = logging.getLogger("coin.launcher")
@@ -45,8 +46,9 @@ class ColdRunLauncher(dg.DefaultRunLauncher):
         return True
 
     def _terminate_process(self, run: dg.DagsterRun) -> bool:
-        with closing(Session(database_url(load_settings()))) as session:
-            lease = Leases(session).fetch([run.run_id]).get(run.run_id)
+        lease = _lease_of(run)
+        if lease is not None and lease.is_held_elsewhere:
+            return True  # the process notices when it renews the lease
         if lease is None or not lease.is_local:  # its first op has not begun
             return bool(super().terminate(run.run_id))  # type: ignore[no-untyped-call]
         lease.send_signal(signal.SIGINT)
@@ -130,8 +132,10 @@ class PooledRunLauncher(ColdRunLauncher):
         except OSError as error:
             self._instance.report_engine_event(f"The worker pool is away ({error}).", run, cls=self.__class__)
             known = False
-        if not known and not run.is_finished:  # no process to interrupt
-            self._instance.report_run_canceled(run)
+        if not known and not run.is_finished:
+            lease = _lease_of(run)
+            if lease is None or not lease.is_held_elsewhere:  # no process to interrupt
+                self._instance.report_run_canceled(run)
         return True
 
     def _hand_over(self, run: dg.DagsterRun) -> None:
@@ -139,6 +143,11 @@ class PooledRunLauncher(ColdRunLauncher):
 
     def _ask(self, **message: object) -> Message:
         return send_request(self._home, **message)
+
+
+def _lease_of(run: dg.DagsterRun) -> RunLease | None:
+    with closing(Session(database_url(load_settings()))) as session:
+        return Leases(session).fetch([run.run_id]).get(run.run_id)
 
 
 def mark_canceling(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun | None:

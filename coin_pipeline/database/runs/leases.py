@@ -52,6 +52,11 @@ class RunLease:
         return self.remaining_s < 0 and not (self.is_local and is_running(self.pid, self.start_ticks))
 
     @property
+    def is_held_elsewhere(self) -> bool:
+        """Whether the lease is valid and its process runs on another host, which no signal reaches from here."""
+        return self.remaining_s > 0 and not self.is_local
+
+    @property
     def process_ended(self) -> bool:
         """Whether the process ran on this host and has ended."""
         return self.is_local and start_ticks(self.pid) != self.start_ticks
@@ -79,19 +84,30 @@ class Leases:
         """Time between two renewals of a lease, seconds."""
         return renewal_interval_s(self._lease_s)
 
-    def renew(self, run_id: str) -> None:
+    def renew(self, run_id: str) -> str | None:
         """Take or renew the lease of a run for this process, and record when it last made progress.
 
-        All processes of a run share one lease: the run makes progress while any of them does.
+        All processes of a run share one lease: the run makes progress while any of them does. They run on one host.
+
+        Returns:
+            The status of the run; None if a process on another host holds the lease, which is left as it is.
         """
         statement = (
             "insert into coin.lease (run_id, host, pid, started, until, idle_since) values (%s, %s, %s, %s,"
             " clock_timestamp() + %s * interval '1 second', clock_timestamp() - %s * interval '1 second')"
             " on conflict (run_id) do update set (host, pid, started, until, idle_since) = row(excluded.host,"
             " excluded.pid, excluded.started, excluded.until, greatest(lease.idle_since, excluded.idle_since))"
+            " where lease.host = excluded.host or lease.until < clock_timestamp()"
+            " returning (select status from runs where runs.run_id = lease.run_id)"
         )
         values = (run_id, socket.gethostname(), os.getpid(), start_ticks(os.getpid()), self._lease_s, idle_s())
-        self._session.run(lambda cursor: cursor.execute(statement, values))
+
+        def write(cursor: Cursor) -> str | None:
+            cursor.execute(statement, values)
+            row = cursor.fetchone()
+            return str(row[0]) if row else None
+
+        return self._session.run(write)
 
     def record_progress(self, run_id: str, progress: float) -> None:
         """Record the progress of a run, 0 to 1; it never decreases."""

@@ -4,6 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+KILL_GRACE_S = 1.0
+"""Time between interrupting and killing the process of a run."""
 _STOPPED_OR_ENDED = frozenset("TtZXx")
 
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import dagster as dg  # takes seconds, which programs that only ask whether the pool responds need not wait
 
 TIMEOUT_S = 2.0
-KILL_GRACE_S = 1.0
-"""Time between interrupting and killing a run."""
 SOCKET_NAME = "pool.sock"
 Message = dict[str, Any]
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from coin_pipeline.database.runs.processes import KILL_GRACE_S
 from coin_pipeline.orchestration.worker_pool.commands import STREAMS
-from coin_pipeline.orchestration.worker_pool.protocol import KILL_GRACE_S, SOCKET_NAME, Message, socket_address
+from coin_pipeline.orchestration.worker_pool.protocol import SOCKET_NAME, Message, socket_address
 from coin_pipeline.orchestration.worker_pool.sharing import PoolLimits, RunRequest, may_bypass_queue, next_run
 from coin_pipeline.orchestration.worker_pool.worker import READY
 from coin_pipeline.storage.file_lock import file_id
