@@ -1,6 +1,7 @@
 """A Ray cluster on this machine, each node a group of processes of its own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import coin_pipeline
 from tests.platforms import free_ports, wait_until
 
 RAY = Path(sys.executable).with_name("ray")
@@ -36,12 +38,18 @@ class RayNode:
         """Return the processes of the node, including its workers."""
         return [pid for pid in _running_pids() if _session(pid) == self.process.pid]
 
-    def kill_tasks(self) -> None:
-        """Kill the workers that are executing a task."""
+    def tasks(self) -> Iterator[int]:
+        """Yield the workers that are executing a part of a sweep."""
         for pid in self.pids():
             with suppress(FileNotFoundError, ProcessLookupError):
                 if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::_evaluate"):
-                    os.kill(pid, signal.SIGKILL)
+                    yield pid
+
+    def kill_tasks(self) -> None:
+        """Kill the workers that are executing a part of a sweep."""
+        for pid in self.tasks():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def kill(self) -> None:
         """Kill all processes of the node at once, as a power cut does."""
@@ -112,6 +120,26 @@ def ray_cluster() -> Iterator[RayCluster]:
             yield cluster
         finally:
             cluster.stop()
+
+
+def shadow_package(folder: Path, fault: str) -> dict[str, str]:
+    """Return the environment of a node with something else installed than on this machine.
+
+    Args:
+        folder: An empty folder.
+        fault: "without the package", "other code" or "other Ray".
+    """
+    startup = {
+        "without the package": "import sys\nsys.modules['coin_pipeline'] = None\n",
+        "other Ray": "import ray\nray.__version__ = '1.0.0'\n",
+    }
+    if fault in startup:
+        (folder / "sitecustomize.py").write_text(startup[fault])
+    else:
+        shutil.copytree(Path(coin_pipeline.__file__).parent, folder / "coin_pipeline")
+        with (folder / "coin_pipeline" / "engine" / "metrics.py").open("a") as file:
+            file.write("EDITED = True\n")
+    return {"PYTHONPATH": str(folder)}
 
 
 def _running_pids() -> list[int]:

@@ -22,9 +22,9 @@ def doctor(*, send: bool, language: Literal["en", "ko"] | None, as_json: bool) -
     """Check this installation, running or not, and show what to do about each problem.
 
     Checks versions, clock, disk, database, all processes, storage, candles, backups, alerts and access at once, in
-    about ten seconds; a check that takes longer is reported as not finished. Starts and changes nothing, and sends
-    nothing without --send. A warning is about something that is missing or will fail later. Exits with 1 if a check has
-    failed.
+    about ten seconds, or twenty with a Ray cluster; a check that takes longer is reported as not finished. Starts and
+    changes nothing, and sends nothing without --send. A warning is about something that is missing or will fail later.
+    Exits with 1 if a check has failed.
     """
     began = time.monotonic()
     from coin_pipeline.cli.views.doctor import print_checks, print_json

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 @click.argument("strategy")
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
 @options.request_options(SweepRequest, "strategy", "symbols", "max_positions")
-@click.option("--workers", type=click.IntRange(min=1), help="Number of threads or processes; defaults to all cores.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Number of threads or processes; defaults to all cores. Without effect on a Ray cluster.",
+)
 @click.option("--fresh", is_flag=True, help="Evaluate every point again, even if an earlier sweep stored it.")
 @options.strategy_files
 @options.as_json

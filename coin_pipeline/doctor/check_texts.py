@@ -58,6 +58,13 @@ CODE = Text("Code location", "코드 서버")
 POOL = Text("Worker pool", "워커 풀")
 API = Text("API", "API")
 UI = Text("Dagster UI", "Dagster UI")
+RAY = Text("Ray cluster", "Ray 클러스터")
+RAY_ADVICE = Text(
+    "Make this machine a node of the cluster ('ray start --address HEAD:PORT') and let COIN_RAY_ADDRESS be the address"
+    " of its head, or set COIN_SWEEP_ENGINE=local (docs/scaling.md).",
+    "이 서버를 클러스터의 노드로 추가하고('ray start --address HEAD:PORT') COIN_RAY_ADDRESS에 헤드의 주소를"
+    " 지정하십시오. Ray를 사용하지 않으려면 COIN_SWEEP_ENGINE=local로 지정하십시오(docs/scaling.md).",
+)
 STORE = Text("Object store", "결과 저장소")
 STORE_ADVICE = Text(
     "'coin storage check' tries each operation; docs/operations.md explains each message.",

@@ -1,6 +1,6 @@
 """All checks, in the order in which they are printed."""
 
-from coin_pipeline.doctor import access, channels, check_texts, machine, services, stores
+from coin_pipeline.doctor import access, channels, check_texts, cluster, machine, services, stores
 from coin_pipeline.doctor.model import Examination
 
 EXAMINATIONS = (
@@ -15,6 +15,7 @@ EXAMINATIONS = (
     Examination("dagster_tables", check_texts.DAGSTER_TABLES, services.dagster_tables, check_texts.START),
     Examination("code_location", check_texts.CODE, services.code_location, check_texts.START),
     Examination("worker_pool", check_texts.POOL, services.worker_pool, check_texts.START),
+    Examination("ray_cluster", check_texts.RAY, cluster.ray_cluster, check_texts.RAY_ADVICE),
     Examination("daemon", check_texts.DAEMON, services.daemon, check_texts.START),
     Examination("api", check_texts.API, services.api, check_texts.START),
     Examination("dagster_ui", check_texts.UI, services.dagster_ui, check_texts.START),

@@ -15,6 +15,8 @@ from coin_pipeline.settings import Settings
 
 LIMIT_S = 9.0
 """How long the command may take to its outcome, imports included; the interpreter needs the tenth second."""
+RAY_LIMIT_S = 20.0
+"""The same if a Ray cluster is checked, whose nodes load the code first."""
 SEND_LIMIT_S = 30.0
 """The same if test messages are sent."""
 LEAST_S = 1.0
@@ -37,7 +39,8 @@ def run_checks(
     """
     language = language or settings.coin_alert_language
     installation = Installation(settings, settings.coin_api_url, settings.coin_ui_url, language, send=send)
-    return examine(EXAMINATIONS, installation, max(LEAST_S, (SEND_LIMIT_S if send else LIMIT_S) - spent_s))
+    limit_s = SEND_LIMIT_S if send else RAY_LIMIT_S if settings.coin_sweep_engine == "ray" else LIMIT_S
+    return examine(EXAMINATIONS, installation, max(LEAST_S, limit_s - spent_s))
 
 
 def invalid_settings(error: InvalidSettings, language: Language) -> Check:

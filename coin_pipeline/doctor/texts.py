@@ -138,6 +138,46 @@ POOL_OK = Text(
 )
 POOL_UNUSED = Text("not used with COIN_LAUNCHER=dagster", "COIN_LAUNCHER=dagster이므로 사용하지 않습니다")
 POOL_SILENT = Text("no response at {socket}", "{socket}에서 응답하지 않습니다")
+RAY_UNUSED = Text("not used with COIN_SWEEP_ENGINE=local", "COIN_SWEEP_ENGINE=local이므로 사용하지 않습니다")
+RAY_OK = Text(
+    "Ray {ray}; nodes with the code of this machine: {nodes}, with {cpus} CPUs",
+    "Ray {ray}, 이 서버와 코드가 같은 노드 {nodes}개(CPU {cpus}개)",
+)
+RAY_MISSING = Text("the package ray is not installed", "ray 패키지가 설치되어 있지 않습니다")
+RAY_MISSING_ADVICE = Text(
+    "Run \"pip install 'coin-pipeline[ray]'\", or set COIN_SWEEP_ENGINE=local.",
+    "\"pip install 'coin-pipeline[ray]'\"를 실행하거나 COIN_SWEEP_ENGINE=local로 지정하십시오.",
+)
+RAY_MISMATCH_ADVICE = Text(
+    "Install the same Python and the same version of Ray here and on every node, then restart Ray ('ray stop', 'ray"
+    " start').",
+    "이 서버와 모든 노드에 같은 버전의 Python과 Ray를 설치한 뒤 Ray를 다시 시작하십시오('ray stop', 'ray start').",
+)
+RAY_EMPTY = Text("no node of the cluster at {address} has CPUs", "{address} 클러스터에 CPU가 있는 노드가 없습니다")
+RAY_EMPTY_ADVICE = Text(
+    "Add a node that has some: 'ray start --address HEAD:PORT' on another machine. A sweep waits a minute for one.",
+    "다른 서버에서 'ray start --address HEAD:PORT'를 실행하여 CPU가 있는 노드를 추가하십시오. 스윕은 노드를 1분 동안"
+    " 기다립니다.",
+)
+RAY_FAULTY = Text(
+    "{count} of {nodes} nodes cannot evaluate sweeps; {host}: {reason}",
+    "노드 {nodes}개 중 {count}개에서 스윕을 계산할 수 없습니다. {host}: {reason}",
+)
+RAY_FAULTY_ADVICE = Text(
+    "Install the locked versions of coin-pipeline and its packages on {host} as on this machine, then restart Ray"
+    " there.",
+    "{host}에 이 서버와 같은 버전의 coin-pipeline과 패키지를 설치한 뒤 그 노드의 Ray를 다시 시작하십시오.",
+)
+RAY_SILENT = Text(
+    "{count} of {nodes} nodes did not respond within {seconds:.0f} s: {hosts}",
+    "노드 {nodes}개 중 {count}개가 {seconds:.0f}초 안에 응답하지 않았습니다: {hosts}",
+)
+RAY_SILENT_ADVICE = Text(
+    "Run 'coin doctor' again: a busy node takes long to load the code. If it stays silent, see 'ray status' and restart"
+    " Ray on it.",
+    "'coin doctor'를 다시 실행하십시오. 부하가 높은 노드는 코드를 불러오는 데 오래 걸립니다. 계속 응답하지 않으면 'ray"
+    " status'를 확인하고 해당 노드의 Ray를 다시 시작하십시오.",
+)
 SERVER_OK = Text("responds at {url}, version {version}", "{url}에서 응답합니다(버전 {version})")
 SERVER_RESPONDS = Text("responds at {url}", "{url}에서 응답합니다")
 SERVER_REFUSES = Text(

@@ -210,9 +210,16 @@ def sweep_fingerprint(spec: SweepSpec, candles: Mapping[str, str], strategy: Str
     Returns:
         `spec`, `candles`, `code` (over `modules`), `versions`, `modules`.
     """
-    backtest = fingerprint_of(spec.digest, candles, strategy, _EVALUATION)
+    backtest = evaluation_fingerprint(strategy, spec.digest, candles)
     search = {"optuna": metadata.version("optuna")} if spec.search == "optuna" else {}
     return {**{name: backtest[name] for name in _FINGERPRINT_KEYS}, "versions": {**backtest["versions"], **search}}
+
+
+def evaluation_fingerprint(
+    strategy: Strategy[Any], spec_sha256: str = "", candles: Mapping[str, str] | None = None
+) -> Json:
+    """Return `fingerprint_of` a strategy and of the code that evaluates sweeps, whatever the search."""
+    return fingerprint_of(spec_sha256, candles or {}, strategy, _EVALUATION)
 
 
 def format_point(point: Point) -> str:

@@ -1,7 +1,6 @@
 """Sweeps on a Ray cluster of this machine: trials and errors are those of one without, and lost parts are repeated."""
 
 import os
-import shutil
 import signal
 import socket
 import tempfile
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 
-import coin_pipeline
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.errors import (
     ChunkLost,
@@ -35,7 +33,7 @@ from coin_pipeline.sweeps.plan import SweepChunk, split_into_chunks
 from coin_pipeline.sweeps.processes.protocol import rebuild_error, receive, send
 from coin_pipeline.sweeps.trials import read_metadata, trials_digest
 from tests.platforms import free_ports, wait_until
-from tests.ray_cluster import NO_RAY, RayCluster, ray_cluster
+from tests.ray_cluster import NO_RAY, RayCluster, ray_cluster, shadow_package
 from tests.sweeps.parts import spec_of
 
 ray = pytest.importorskip("ray", reason=NO_RAY)
@@ -114,6 +112,14 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> StrategyRegistry:
 def notes(tmp_path: Path) -> Path:
     """Return the folder in which the strategy notes its calls, a file per process."""
     folder = tmp_path / "notes"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def node_folder(tmp_path: Path) -> Path:
+    """Return an empty folder for what a node has installed."""
+    folder = tmp_path / "node"
     folder.mkdir()
     return folder
 
@@ -451,31 +457,26 @@ def test_a_node_with_other_code_is_refused(
     own_cluster: RayCluster,
     mine: StrategyRegistry,
     notes: Path,
+    node_folder: Path,
     fault: str,
     message: str,
 ) -> None:
     """The sentence names what is missing or differs."""
-    paths = tmp_path / "node"
-    paths.mkdir()
-    if fault == "without the package":
-        hide = "import sys\nsys.modules['coin_pipeline'] = None\n"
-        (paths / "sitecustomize.py").write_text(hide)
-    else:
-        shutil.copytree(Path(coin_pipeline.__file__).parent, paths / "coin_pipeline")
-        with (paths / "coin_pipeline" / "engine" / "metrics.py").open("a") as file:
-            file.write("EDITED = True\n")
-    own_cluster.start_head(1, {"PYTHONPATH": str(paths)})
+    own_cluster.start_head(1, shadow_package(node_folder, fault))
     with pytest.raises(ClusterMismatch, match=message):
         evaluate_on_cluster(candles, mine, LocalStore(tmp_path), own_chunk(candles, mine, notes), own_cluster.address)
 
 
 @pytest.mark.long
 def test_a_cluster_with_another_version_of_ray_is_refused(
-    candles: CandleCatalog, tmp_path: Path, own_cluster: RayCluster, mine: StrategyRegistry, notes: Path
+    candles: CandleCatalog,
+    tmp_path: Path,
+    own_cluster: RayCluster,
+    mine: StrategyRegistry,
+    notes: Path,
+    node_folder: Path,
 ) -> None:
     """The sentence gives both versions."""
-    (tmp_path / "node").mkdir()
-    (tmp_path / "node" / "sitecustomize.py").write_text("import ray\nray.__version__ = '1.0.0'\n")
-    own_cluster.start_head(1, {"PYTHONPATH": str(tmp_path / "node")})
+    own_cluster.start_head(1, shadow_package(node_folder, "other Ray"))
     with pytest.raises(ClusterMismatch, match=r"[Vv]ersion mismatch.*Ray: 1\.0\.0"):
         evaluate_on_cluster(candles, mine, LocalStore(tmp_path), own_chunk(candles, mine, notes), own_cluster.address)

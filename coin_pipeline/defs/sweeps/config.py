@@ -28,7 +28,7 @@ class EvaluationConfig(dg.Config):
         default=None,
         ge=1,
         description="Threads per chunk, or processes for a custom strategy; defaults to all cores, or to 1 if each"
-        " chunk has its own process.",
+        " chunk has its own process. Without effect on a Ray cluster, which uses all of its CPUs.",
     )
     fresh: bool = Field(default=False, description="Evaluate chunks even if their rows are already stored.")
 

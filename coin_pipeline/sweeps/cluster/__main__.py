@@ -1,7 +1,9 @@
-"""The process that uses Ray for one sweep. It ends when the process that started it does, or when the cluster is lost.
+"""The process that uses Ray for one sweep or one inspection of the nodes.
 
-Workers execute `_evaluate` as it is defined here: Ray copies functions of a main module, so that a worker without this
-package reports that instead of failing to find the function.
+It ends when the process that started it does, or when the cluster is lost.
+
+Workers execute `_evaluate` and `_describe_installed` as they are defined here: Ray copies functions of a main module,
+so that a worker without this package reports that instead of failing to find the function.
 """
 
 import os
@@ -20,7 +22,7 @@ import ray
 from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError, RayTaskError
 
 from coin_pipeline.errors import ChunkLost, ClusterMismatch, ClusterUnavailable, ObjectStoreFull
-from coin_pipeline.sweeps.cluster.messages import HEAD_ENDED, Alive, Failure, Outcome, Part
+from coin_pipeline.sweeps.cluster.messages import HEAD_ENDED, Alive, Failure, Inspection, Outcome, Part
 from coin_pipeline.sweeps.processes.protocol import describe_error, receive, send
 
 MAX_LOSSES = 3
@@ -40,6 +42,12 @@ def _evaluate(reference: Any, first: int, stop: int) -> Any:  # noqa: ANN401 -- 
     from coin_pipeline.sweeps.cluster.worker import run  # noqa: PLC0415
 
     return run(reference[0], Part(first, stop))
+
+
+def _describe_installed() -> Any:  # noqa: ANN401 -- Ray's
+    from coin_pipeline.sweeps.cluster.worker import describe_installed  # noqa: PLC0415 -- where this is executed
+
+    return describe_installed()
 
 
 def _count_cpus() -> int:
@@ -181,16 +189,16 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300].rstrip(".")
 
 
-def serve(line: int, evaluate: Callable[[int, str], None] | None = None) -> None:
-    """Evaluate a sweep, and send why that failed.
+def serve(line: int, answer: Callable[[int, str], None] | None = None) -> None:
+    """Evaluate a sweep or inspect the nodes, and send why that failed.
 
     Args:
         line: Descriptor of the line to the run, which first sends the address of the cluster.
-        evaluate: Connects to the cluster and evaluates the sweep; called with both.
+        answer: Connects to the cluster and does what the run asks for; called with both.
     """
     address = receive(line)
     try:
-        (evaluate or _evaluate_sweep)(line, address)
+        (answer or _answer)(line, address)
     except Exception as error:  # noqa: BLE001 -- the run raises it
         with suppress(OSError):  # the run has ended
             send(line, Failure(describe_error(_driver_failure(address, error))))
@@ -205,14 +213,26 @@ def _driver_failure(address: str, error: Exception) -> Exception:
     return error
 
 
-def _evaluate_sweep(line: int, address: str) -> None:
-    """Connect, receive the candles and the job, and evaluate parts."""
+def _answer(line: int, address: str) -> None:
+    """Connect, and inspect the nodes or evaluate a sweep."""
     _connect(address)
     send(line, Alive())
+    message = receive(line)
+    if isinstance(message, Inspection):
+        from coin_pipeline.sweeps.cluster.inspection import inspect_nodes  # noqa: PLC0415 -- loads the engine
+
+        send(line, inspect_nodes(ray.remote(_describe_installed), message.limit_s))
+    else:
+        _evaluate_sweep(line, address, message)
+
+
+def _evaluate_sweep(line: int, address: str, message: Any) -> None:  # noqa: ANN401 -- candles or the job
+    """Receive further candles and the job, and evaluate parts."""
     candles: dict[str, Any] = {}
-    while isinstance(message := receive(line), tuple):
+    while isinstance(message, tuple):
         symbol, words = message
         candles[symbol] = ray.put(words)
+        message = receive(line)
     driver = Driver(line, ray.put((message, candles)), address)
     send(line, driver.capacity())
     driver.run()

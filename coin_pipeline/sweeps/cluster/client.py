@@ -1,12 +1,6 @@
 """Evaluation of a sweep on a Ray cluster, as the process of the run sees it."""
 
-import importlib.util
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -16,13 +10,13 @@ from coin_pipeline.backtest.code_digest import strategy_files
 from coin_pipeline.backtest.earlier_candles import EarlierCandles
 from coin_pipeline.backtest.runner import read_candles
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.errors import ClusterMismatch, ClusterUnavailable, InvalidSettings, Problem
+from coin_pipeline.errors import ClusterMismatch, InvalidSettings, Problem
 from coin_pipeline.liveness import report_progress
-from coin_pipeline.settings import inherited_environment
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.base import Strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.sweeps.cluster.messages import HEAD_ENDED, Alive, Failure, Outcome, Part, SweepJob
+from coin_pipeline.sweeps.cluster.driver import DriverProcess, is_ray_installed, start_driver
+from coin_pipeline.sweeps.cluster.messages import Outcome, Part, SweepJob
 from coin_pipeline.sweeps.evaluate import require_same_code
 from coin_pipeline.sweeps.plan import (
     MAX_CHUNK_POINTS,
@@ -32,18 +26,15 @@ from coin_pipeline.sweeps.plan import (
     is_vectorized,
     sweep_fingerprint,
 )
-from coin_pipeline.sweeps.processes.protocol import pack_bars, rebuild_error, receive, send
+from coin_pipeline.sweeps.processes.protocol import pack_bars, rebuild_error
 from coin_pipeline.sweeps.trials import decode_trials, read_metadata, read_trials, with_metadata
 
-_PROGRAM = "coin_pipeline.sweeps.cluster"
 PART_BARS = 1 << 30
 """Bars times points of a part for a strategy that computes many points at once, about a second of one core.
 
 Such points share work: with parts of a quarter of this size, a point takes a third longer."""
 POINT_DIVISOR = 64
 """A part has at most the number of points divided by this if the strategy decides one at a time: it may be slow."""
-LOST_S = 10
-"""Seconds without its head after which a cluster counts as lost."""
 
 
 def evaluate_on_cluster(
@@ -85,7 +76,7 @@ def evaluate_on_cluster(
         ChunkLost: A part was lost repeatedly, with the worker that evaluated it.
         CandlesChanged, CodeChanged, StrategyFailed, LookAhead: As for `evaluate`.
     """
-    if importlib.util.find_spec("ray") is None:
+    if not is_ray_installed():
         reason = "ray needs a package that is not installed: pip install 'coin-pipeline[ray]', or set it to local"
         raise InvalidSettings([Problem("COIN_SWEEP_ENGINE", reason)])
     require_same_code(registry, chunk)
@@ -101,7 +92,7 @@ def evaluate_on_cluster(
             tables[part] = table
             progress(len(table))
     if missing:
-        with _start_driver(address) as driver:
+        with start_driver(address) as driver:
             _send_inputs(driver, catalog, strategy, chunk, stall_s)
             for outcome in _evaluate_all(driver, missing):
                 data = outcome.trials or b""
@@ -144,87 +135,8 @@ def _stored(store: ObjectStore, chunk: SweepChunk, part: Part, *, fresh: bool) -
     return read_trials(store, key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Driver:
-    """The process that uses Ray.
-
-    Attributes:
-        address: Address of the cluster.
-        line: Descriptor of the line to the process.
-    """
-
-    address: str
-    line: int
-
-    def send(self, message: object) -> None:
-        """Send a message.
-
-        Raises:
-            CoinError: The process failed.
-            ClusterUnavailable: It has ended.
-        """
-        try:
-            send(self.line, message)
-        except OSError:
-            while True:  # it sent why it failed, unless it was killed
-                self.receive()
-
-    def receive(self) -> Any:  # noqa: ANN401 -- whatever was sent
-        """Receive a message, which is progress.
-
-        Raises:
-            CoinError: The process failed.
-            ClusterUnavailable: It has ended.
-        """
-        try:
-            message = receive(self.line)
-        except (EOFError, OSError):
-            raise ClusterUnavailable(self.address, HEAD_ENDED) from None
-        report_progress()
-        if isinstance(message, Failure):
-            raise rebuild_error(*message.error)
-        return message
-
-    def receive_result(self) -> Any:  # noqa: ANN401 -- whatever was sent
-        """Receive the next message that is not only a sign of life; raises as `receive`."""
-        while isinstance(message := self.receive(), Alive):
-            pass
-        return message
-
-
-@contextmanager
-def _start_driver(address: str) -> Iterator[_Driver]:
-    """Start the process that uses Ray, connected to the cluster; it ends with the block, and its tasks with it.
-
-    Raises:
-        ClusterUnavailable: The cluster cannot be reached.
-        ClusterMismatch: Its versions of Ray or Python differ.
-    """
-    own, other = socket.socketpair()
-    with own, other:
-        process = subprocess.Popen(  # noqa: S603 -- this interpreter, and a module of this package
-            [sys.executable, "-P", "-m", _PROGRAM, str(other.fileno())],
-            pass_fds=[other.fileno()],
-            cwd="/",  # Ray has workers import modules from the folder of their driver
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=inherited_environment({"RAY_gcs_rpc_server_reconnect_timeout_s": str(LOST_S)}),
-            start_new_session=True,  # a Ctrl-C is for the process that started it
-        )
-        other.close()
-        driver = _Driver(address, own.fileno())
-        try:
-            driver.send(address)
-            driver.receive()
-            yield driver
-        finally:
-            process.kill()
-            process.wait()
-
-
 def _send_inputs(
-    driver: _Driver, catalog: CandleSource, strategy: Strategy[Any], chunk: SweepChunk, stall_s: int
+    driver: DriverProcess, catalog: CandleSource, strategy: Strategy[Any], chunk: SweepChunk, stall_s: int
 ) -> None:
     """Send the candles, one symbol at a time, and the job."""
     for candles in chunk.candles:
@@ -256,7 +168,7 @@ def _files_of(strategy: Strategy[Any]) -> dict[str, bytes]:
     return {file.relative_to(files[0].parent).as_posix(): file.read_bytes() for file in files}
 
 
-def _evaluate_all(driver: _Driver, parts: list[Part]) -> Iterator[Outcome]:
+def _evaluate_all(driver: DriverProcess, parts: list[Part]) -> Iterator[Outcome]:
     """Yield the outcomes of parts as they end; the cluster has only as many parts as it reports capacity for.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the run, the process that uses Ray, and the workers exchange."""
+"""What the run or `coin doctor`, the process that uses Ray, and the workers exchange."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +39,36 @@ class Failure:
     """
 
     error: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A request to report on the nodes of the cluster instead of evaluating a sweep.
+
+    Attributes:
+        limit_s: How long the nodes may take to respond, seconds.
+    """
+
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterReport:
+    """The nodes of a cluster that have processors.
+
+    Attributes:
+        ray: Version of Ray.
+        cpus: Their processors together.
+        nodes: Number of nodes.
+        faults: Host and reason of each node that cannot evaluate sweeps.
+        silent: Host of each node that did not respond in time.
+    """
+
+    ray: str
+    cpus: int
+    nodes: int
+    faults: tuple[tuple[str, str], ...]
+    silent: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import tempfile
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import ray
@@ -28,7 +29,7 @@ from coin_pipeline.storage.base import sha256_hex
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from coin_pipeline.sweeps.cluster.messages import Part, SweepJob
 from coin_pipeline.sweeps.evaluate import compute_trials
-from coin_pipeline.sweeps.plan import SweepChunk, sweep_fingerprint
+from coin_pipeline.sweeps.plan import SweepChunk, evaluation_fingerprint, sweep_fingerprint
 from coin_pipeline.sweeps.processes.protocol import describe_error, unpack_bars
 
 
@@ -49,6 +50,18 @@ class _LoadedJob:
     candles: MemoryCandles
     stall_s: int
     bars: dict[str, WarmBars] = field(default_factory=dict)
+
+
+class Installed(NamedTuple):
+    """What evaluates sweeps on a node.
+
+    Attributes:
+        versions: Versions of packages by name.
+        modules: Digests of modules by name.
+    """
+
+    versions: Mapping[str, str]
+    modules: Mapping[str, str]
 
 
 class _FetchedCandles(Mapping[str, Bars]):
@@ -135,14 +148,29 @@ def _load(job: SweepJob, references: Mapping[str, Any]) -> _LoadedJob:
         fingerprint = sweep_fingerprint(chunk.spec, {}, registry.get(chunk.spec.strategy))
     except (InvalidStrategyFile, UnknownStrategy) as error:
         raise ClusterMismatch(f"the worker on {host} cannot load strategy {chunk.spec.strategy!r}: {error}") from error
-    for kind, expected, own in (
-        ("version of", chunk.versions, fingerprint["versions"]),
-        ("code in", job.modules, fingerprint["modules"]),
-    ):
-        for name in sorted({*expected, *own}):
-            if expected.get(name) != own.get(name):
-                raise ClusterMismatch(f"the worker on {host} has another {kind} {name} than the machine of the run")
+    own = Installed(fingerprint["versions"], fingerprint["modules"])
+    if difference := find_difference(Installed(chunk.versions, job.modules), own):
+        raise ClusterMismatch(f"the worker on {host} has another {difference} than the machine of the run")
     return _LoadedJob(chunk, registry, MemoryCandles(_FetchedCandles(references)), job.stall_s)
+
+
+def describe_installed() -> Installed:
+    """Return what any sweep of a strategy of an installed package needs to be the same on every node."""
+    registry = load_registry()
+    found = [evaluation_fingerprint(registry.get(name)) for name in registry.names()]
+    return Installed(*(dict(ChainMap(*(item[key] for item in found))) for key in ("versions", "modules")))
+
+
+def find_difference(expected: Installed, own: Installed) -> str | None:
+    """Return the first thing that differs, such as `version of numpy`; None if nothing does."""
+    for kind, theirs, ours in (
+        ("version of", expected.versions, own.versions),
+        ("code in", expected.modules, own.modules),
+    ):
+        for name in sorted({*theirs, *ours}):
+            if theirs.get(name) != ours.get(name):
+                return f"{kind} {name}"
+    return None
 
 
 def write_strategy(files: Mapping[str, bytes]) -> list[Path]:
