@@ -1,6 +1,7 @@
 """The sweep job, run by Dagster on a real instance."""
 
 import json
+import logging
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,12 @@ def run(instance: dg.DagsterInstance, workers: int = 1, *, fresh: bool = True, *
             raise_on_error=False,
         )
     )
+
+
+def warnings_of(instance: dg.DagsterInstance, done: Any) -> list[str]:  # noqa: ANN401 -- Dagster's result
+    """Return what the ops of a run have logged as warnings."""
+    entries = instance.all_logs(done.run_id)
+    return [entry.user_message for entry in entries if entry.level == logging.WARNING]
 
 
 def reconstructed() -> dg.JobDefinition:
@@ -337,6 +344,22 @@ def test_ray_evaluates_all_points_in_one_step(
     assert document_of(data_root, done.run_id)["trials"] == document_of(data_root, finished.run_id)["trials"]
     chunk = output_metadata(done, "evaluate_chunk[chunk_0001]")
     assert (chunk[POINTS_EVALUATED], chunk["stored"]) == (POINT_COUNT, False)
+    assert warnings_of(instance, done) == [
+        "workers=1 has no effect: the Ray cluster evaluates the sweep on all of its CPUs"
+    ]
+
+
+def test_optuna_needs_no_cluster(
+    instance: dg.DagsterInstance, candles: CandleCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run evaluates the points itself, and logs why."""
+    assert candles
+    monkeypatch.setenv("COIN_SWEEP_ENGINE", "ray")
+    monkeypatch.setenv("COIN_RAY_ADDRESS", f"127.0.0.1:{free_ports(1)[0]}")
+    done = run(instance, search="optuna", trials=4)
+    assert done.success, failure_from_events(done.all_events)
+    (warning,) = warnings_of(instance, done)
+    assert warning.startswith("this machine evaluates the sweep, although COIN_SWEEP_ENGINE=ray: optuna proposes")
 
 
 @pytest.mark.long

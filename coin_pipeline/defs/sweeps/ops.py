@@ -73,6 +73,8 @@ def evaluate_chunk(
 ) -> pa.Table:
     """Return the trials of a chunk, one row per point and symbol."""
     started = time.perf_counter()
+    if notice := _engine_notice(chunk.spec, config.workers):
+        context.log.warning(notice)
     with translate_errors():
         progress = PointsReporter(context, len(chunk.spec.symbols)).add_rows
         if _uses_ray(chunk.spec):
@@ -119,6 +121,18 @@ def finish_sweep(
 def _uses_ray(spec: SweepSpec) -> bool:
     """Return whether Ray evaluates a sweep; optuna proposes too few points at a time to gain from it."""
     return load_settings().coin_sweep_engine == "ray" and spec.search != "optuna"
+
+
+def _engine_notice(spec: SweepSpec, workers: int | None) -> str:
+    """Return what a user who selected the Ray cluster may expect and does not get; empty if there is nothing."""
+    if load_settings().coin_sweep_engine == "local":
+        return ""
+    if not _uses_ray(spec):
+        return (
+            "this machine evaluates the sweep, although COIN_SWEEP_ENGINE=ray: optuna proposes each batch of points"
+            " from the results of the last one"
+        )
+    return f"workers={workers} has no effect: the Ray cluster evaluates the sweep on all of its CPUs" if workers else ""
 
 
 def _workers(context: dg.OpExecutionContext) -> int:
