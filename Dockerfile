@@ -5,7 +5,9 @@ FROM ${PYTHON_IMAGE} AS dependencies
 ENV PATH=/opt/coin/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python3 -m venv /opt/coin
-COPY requirements.lock ./
+# requirements-ray.lock adds Ray, for COIN_SWEEP_ENGINE=ray.
+ARG REQUIREMENTS=requirements.lock
+COPY ${REQUIREMENTS} requirements.lock
 RUN pip install --no-deps --require-hashes -r requirements.lock
 
 FROM dependencies AS wheel

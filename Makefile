@@ -206,6 +206,7 @@ LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-an
 lock:
 	$(LOCK) --extra build -o requirements.lock
 	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --extra build --extra ray -c requirements-dev.lock -o requirements-ray.lock
 	$(LOCK) --extra build --extra docs -c requirements-dev.lock -o requirements-docs.lock
 
 clean:
