@@ -2,7 +2,8 @@
 
 python -m benchmarks.scale [--points N]
 
-The head has no processors for tasks; nodes of one processor each join it, as groups of processes.
+The head has no processors for tasks; nodes of one processor each join it, as groups of processes. A run with the
+default number of points writes `latest-scale.json`, from which `benchmarks.scale_model` computes larger clusters.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import pyarrow as pa
 from rich.console import Console
 
 from benchmarks.report import Figure, format_facts, format_figure, machine
+from benchmarks.scale_figures import write_figures
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
@@ -151,24 +153,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         minute = parse_timeframe("1m")
         CandleCatalog(Path(folder)).merge(SYMBOL, minute, synthetic_candles(0, minute, START, DAYS * 1440))
         sweep, small = Sweep(Path(folder), points, DAYS), Sweep(Path(folder), SMALL_POINTS, 1)
+        values: dict[str, float] = {"points": points, "bars": DAYS * 1440}
         for measure in (throughput, overhead, recovery):
-            for figure in measure(cluster, sweep if measure is not overhead else small):
+            for figure in measure(cluster, sweep if measure is not overhead else small, values):
                 console.print(format_figure(figure))
                 missed |= figure.met is False
+    if points == POINTS:
+        write_figures(values)
     return int(missed)
 
 
-def throughput(cluster: RayCluster, sweep: Sweep) -> list[Figure]:
-    """Compare one thread without Ray, one worker and two workers."""
+def throughput(cluster: RayCluster, sweep: Sweep, values: dict[str, float]) -> list[Figure]:
+    """Compare one thread without Ray, one worker and two workers; each figure is also added to the values."""
     sweep.local()  # loads the kernels
     expected, alone = sweep.local()
     cluster.start_head(0)
     figures = [Figure(f"one thread without Ray: {alone:,.0f} points/s")]
+    values |= {"thread_rate": alone, "trial_bytes": expected.nbytes / len(expected)}
     for workers in (1, 2):
         cluster.join(1)
         began = time.perf_counter()
         table = sweep.on(cluster)
         total, share = time.perf_counter() - began, sweep.rate / workers / alone
+        values[f"rate_{workers}"] = sweep.rate
+        values.setdefault("first_part_s", sweep.arrivals[0] - began)
         text = (
             f"{workers} worker(s): {sweep.rate:,.0f} points/s, {share:.0%} of a thread each (at least"
             f" {MIN_EFFICIENCY:.0%}); first part after {sweep.arrivals[0] - began:.1f} s, all after {total:.1f} s"
@@ -176,27 +184,29 @@ def throughput(cluster: RayCluster, sweep: Sweep) -> list[Figure]:
         figures += [Figure(text, share >= MIN_EFFICIENCY)]
         same = trials_digest(table) == trials_digest(expected)
         figures += [Figure(f"{workers} worker(s): the trials have the digest of those without Ray", same)]
+    values["stored_trial_bytes"] = sum(len(sweep.store.get(key)) for key in sweep.store.stored_at) / len(expected)
     return figures
 
 
-def overhead(cluster: RayCluster, sweep: Sweep) -> list[Figure]:
+def overhead(cluster: RayCluster, sweep: Sweep, values: dict[str, float]) -> list[Figure]:
     """Measure parts that take hardly any time, from their submission to the store, with two workers."""
     sweep.on(cluster, part_bars=sweep.chunk.candles[0].rows * SMALL_POINTS // SMALL_PARTS)
-    milliseconds = 1000 * (sweep.arrivals[-1] - sweep.arrivals[0]) / (len(sweep.arrivals) - 1)
+    values["overhead_s"] = (sweep.arrivals[-1] - sweep.arrivals[0]) / (len(sweep.arrivals) - 1)
+    milliseconds = 1000 * values["overhead_s"]
     text = f"overhead: {milliseconds:.1f} ms per part, one after another (at most {MAX_OVERHEAD_MS} ms)"
     return [Figure(text, milliseconds <= MAX_OVERHEAD_MS)]
 
 
-def recovery(cluster: RayCluster, sweep: Sweep) -> list[Figure]:
+def recovery(cluster: RayCluster, sweep: Sweep, values: dict[str, float]) -> list[Figure]:
     """Kill a worker, a node and the head while two workers evaluate; after the head, the sweep is started again."""
     head, _, node = cluster.nodes
     sweep.on(cluster)
-    usual = sweep.out_at_kill(2)[-1] - sweep.arrivals[KILLED_AT - 1]
-    figures = [Figure(f"nothing killed: the parts that the cluster has take {usual:.1f} s")]
-    for name, kill in (("a worker", node.kill_tasks), ("a node", node.kill)):
+    values["usual_s"] = sweep.out_at_kill(2)[-1] - sweep.arrivals[KILLED_AT - 1]
+    figures = [Figure(f"nothing killed: the parts that the cluster has take {values['usual_s']:.1f} s")]
+    for name, kill in (("worker", node.kill_tasks), ("node", node.kill)):
         sweep.on(cluster, kill=kill)
-        took = sweep.out_at_kill(2)[-1] - sweep.arrivals[KILLED_AT - 1]
-        text = f"{name} killed: the parts that the cluster had are stored after {took:.1f} s"
+        values[f"{name}_lost_s"] = took = sweep.out_at_kill(2)[-1] - sweep.arrivals[KILLED_AT - 1]
+        text = f"a {name} killed: the parts that the cluster had are stored after {took:.1f} s"
         figures.append(Figure(f"{text} (at most {MAX_RECOVERY_S} s)", took <= MAX_RECOVERY_S))
     cluster.join(1)
     with suppress(ClusterUnavailable):
@@ -208,9 +218,11 @@ def recovery(cluster: RayCluster, sweep: Sweep) -> list[Figure]:
     cluster.start_head(2)
     started = time.perf_counter()
     sweep.on(cluster, resume=True)
+    resumed = sweep.arrivals[0] - started
+    values |= {"head_noticed_s": noticed, "head_started_s": started - began, "head_resumed_s": resumed}
     text = (
         f"the head killed: noticed after {noticed:.1f} s (at most {MAX_RECOVERY_S} s), {kept} parts kept; a new head"
-        f" starts in {started - began:.1f} s, its first part is stored {sweep.arrivals[0] - started:.1f} s later"
+        f" starts in {started - began:.1f} s, its first part is stored {resumed:.1f} s later"
     )
     return [*figures, Figure(text, noticed <= MAX_RECOVERY_S)]
 
