@@ -106,6 +106,7 @@ def problem_of(command: Command, document: Document) -> str | None:
         "make": lambda: _make_problem(arguments),
         "docker-compose": lambda: _compose_problem(arguments, document),
         "docker": lambda: _compose_problem(arguments[1:], document),
+        "kubectl": lambda: problem_of(inside, document) if (inside := _after("--", arguments)) else None,
     }
     if name in checks:
         return checks[name]()
@@ -114,6 +115,11 @@ def problem_of(command: Command, document: Document) -> str | None:
             None if (ROOT / program).is_file() or program.startswith(".venv/bin/") else "no such file in the repository"
         )
     return None if name in TOOLS else "a program that is not in TOOLS"
+
+
+def _after(mark: str, arguments: Command) -> Command:
+    """Return what follows a mark; nothing without one."""
+    return arguments[arguments.index(mark) + 1 :] if mark in arguments else []
 
 
 def _coin_problem(arguments: Command) -> str | None:
