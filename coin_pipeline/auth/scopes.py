@@ -27,6 +27,7 @@ API_SCOPES: Mapping[tuple[str, str], Scope] = {
     ("DELETE", "/api/backtests/tasks/{task_id}"): "run",
     ("POST", "/api/strategies/presets"): "run",
     ("PUT", "/api/strategies/presets/{name}"): "run",
+    ("PATCH", "/api/strategies/presets/{name}"): "run",
     ("DELETE", "/api/strategies/presets/{name}"): "run",
     ("POST", "/api/sweeps"): "run",
     ("POST", "/api/sweeps/preview"): "run",

@@ -18,7 +18,7 @@ from coin_pipeline.web.problems import Refusal
 MAX_URL_BYTES = 16_384
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 65_536
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 REQUEST_HEADERS = (
     "Authorization",
     "Content-Type",
