@@ -18,7 +18,7 @@ from coin_pipeline.candles.candle_range import CandleRange
 from coin_pipeline.candles.imports.parser.client import CandleFileParser, Parsing
 from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
 from coin_pipeline.candles.year_files.arrow import to_table
-from coin_pipeline.errors import InvalidInput, Problem, TooManyUploads, UploadTooLarge
+from coin_pipeline.errors import Coded, InvalidInput, Problem, TooManyUploads, UploadTooLarge, coded
 from coin_pipeline.results.table_formats import FORMATS, arrow_chunks
 from coin_pipeline.storage.atomic import translate_os_errors
 
@@ -57,7 +57,7 @@ def file_suffix(content_type: str | None) -> str:
     """
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type not in UPLOAD_SUFFIXES:
-        message = f"{media_type[:80]!r} is not a supported candle file; send one of {', '.join(UPLOAD_SUFFIXES)}"
+        message = coded("unsupported_file", media_type=media_type[:80], known=", ".join(UPLOAD_SUFFIXES))
         raise InvalidInput([Problem("Content-Type", message)])
     return UPLOAD_SUFFIXES[media_type]
 
@@ -114,11 +114,23 @@ def hide_name(name: Path) -> Iterator[None]:
     try:
         yield
     except InvalidInput as error:
-        problems = [
-            Problem(field, as_query(message.replace(str(name), "the file"))) for field, message in error.problems
-        ]
+        problems = [Problem(field, _as_upload(message, str(name))) for field, message in error.problems]
         InvalidInput.__init__(error, problems)
         raise
+
+
+def _as_upload(message: str, name: str) -> str:
+    text = as_query(message.replace(name, "the file"))
+    if not isinstance(message, Coded):
+        return text
+    values = {key: _value_as_upload(value, name) for key, value in message.values.items()}
+    return Coded(text, message.code, values)
+
+
+def _value_as_upload(value: object, name: str) -> object:
+    if value == name:
+        return coded("the_file")
+    return _as_upload(value, name) if isinstance(value, str) else value
 
 
 def as_query(text: str) -> str:

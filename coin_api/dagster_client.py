@@ -31,6 +31,7 @@ from coin_pipeline.errors import (
     QueueFull,
     ResultNotFound,
     TaskIdConflict,
+    coded,
 )
 from coin_pipeline.idempotency import KeyScope, id_of_key
 from coin_pipeline.orchestration._dagster_internals import (
@@ -138,12 +139,12 @@ class DagsterOrchestrator:
         """
         task = self.task(task_id, job)
         if task.ended:
-            raise NotCancellable(task_id, f"it is already {task.status}")
+            raise NotCancellable(task_id, coded(f"already_{task.status}"))
         with translate_database_errors():
             self._end(task_id)
         task = self.task(task_id, job)
         if task.status != "cancelled":
-            raise NotCancellable(task_id, f"it is already {task.status}")
+            raise NotCancellable(task_id, coded(f"already_{task.status}"))
         return task
 
     def probes(self) -> dict[str, Probe]:
@@ -241,7 +242,7 @@ class DagsterOrchestrator:
         if run is None:
             return
         if LOCAL_TAG in run.tags:
-            raise NotCancellable(task_id, "it runs inside a coin command; press Ctrl-C there")
+            raise NotCancellable(task_id, coded("runs_in_command"))
         if run.status == dg.DagsterRunStatus.FAILURE:
             self._instance.add_run_tags(run.run_id, ABANDONED_TAGS)
             run = self._next_attempt(run.run_id)

@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from coin_api.page_messages import page_problem
 from coin_api.queries import HistoryQuery
 from coin_api.tasks import Task
 from coin_pipeline import errors
-from coin_pipeline.web.problems import REFUSALS, problem_response
+from coin_pipeline.web.problems import REFUSALS
 
 
 class NotAcceptable(errors.CoinError):
@@ -79,9 +80,7 @@ class StillRunning(errors.ServiceUnavailable):
 
     def __init__(self, task: Task) -> None:
         self.task_id = task.task_id
-        super().__init__(
-            f"the backtest is still {task.status}; poll /api/backtests/status/{task.task_id} for its result"
-        )
+        super().__init__(errors.coded("still_running", status=task.status, task_id=task.task_id))
 
 
 class TaskWithoutResult(errors.NotFound):
@@ -89,8 +88,9 @@ class TaskWithoutResult(errors.NotFound):
 
     def __init__(self, task: Task, status_url: str) -> None:
         self.task = task
-        reason = f": {task.error}" if task.error else ""
-        super().__init__(f"task {task.task_id} is {task.status}{reason}; see {status_url}")
+        reason = errors.coded("because", reason=task.error) if task.error else ""
+        values = {"task_id": task.task_id, "status": task.status, "reason": reason, "url": status_url}
+        super().__init__(errors.coded("task_without_result", **values))
 
 
 def status_code_of(error: type[Exception]) -> HTTPStatus:
@@ -115,24 +115,26 @@ async def problem_of(request: Request, error: Exception) -> JSONResponse:
 async def _handle_coin_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, errors.RunFailed):
         invalid = issubclass(error.kind, errors.InvalidInput)
-        problems = [errors.Problem("", str(error))] if invalid else []
-        return problem_response(status_code_of(error.kind), str(error), problems, task_id=error.run_id)
+        problems = [errors.Problem("", error.message)] if invalid else []
+        return page_problem(request, status_code_of(error.kind), error.message, problems, task_id=error.run_id)
     if isinstance(error, errors.UnclearColumns):
         columns = [column._asdict() for column in error.columns]
-        return problem_response(status_code_of(type(error)), str(error), error.problems, columns=columns)
+        return page_problem(request, status_code_of(type(error)), error.message, error.problems, columns=columns)
     if isinstance(error, StillRunning):
-        return problem_response(status_code_of(StillRunning), str(error), task_id=error.task_id)
-    if isinstance(error, errors.CoinError) and error.client_message:
+        return page_problem(request, status_code_of(StillRunning), error.message, task_id=error.task_id)
+    if not isinstance(error, errors.CoinError):
+        raise TypeError from error
+    if error.client_message:
         return _logged_response(request, status_code_of(type(error)), error.client_message, error)
     invalid_fields = error.problems if isinstance(error, errors.InvalidInput) else ()
-    return problem_response(status_code_of(type(error)), str(error), invalid_fields)
+    return page_problem(request, status_code_of(type(error)), error.message, invalid_fields)
 
 
-async def _handle_validation_error(_request: Request, error: Exception) -> JSONResponse:
+async def _handle_validation_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise TypeError from error
     problems = [errors.Problem(_field_path(detail["loc"]), _message(detail)) for detail in error.errors()]
-    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(problems)), problems)
+    return page_problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, errors.InvalidInput(problems).message, problems)
 
 
 async def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
@@ -143,8 +145,8 @@ async def _handle_http_exception(request: Request, error: Exception) -> JSONResp
         if isinstance(cause, errors.InvalidInput):
             return await _handle_coin_error(request, cause)
         problems = [errors.Problem("body", _unparsable_body(cause))]
-        return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(errors.InvalidInput(problems)), problems)
-    response = problem_response(HTTPStatus(error.status_code), str(error.detail))
+        return page_problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, errors.InvalidInput(problems).message, problems)
+    response = page_problem(request, HTTPStatus(error.status_code), error.detail)
     headers = dict(error.headers or {})
     if "Allow" in headers:
         headers["Allow"] = ", ".join(_documented_methods(request) or [headers["Allow"]])
@@ -161,7 +163,7 @@ def _documented_methods(request: Request) -> list[str]:
 
 
 async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
-    return _logged_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected error", error)
+    return _logged_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, errors.coded("unexpected_error"), error)
 
 
 _HANDLERS: Mapping[type, Callable[[Request, Exception], Awaitable[JSONResponse]]] = {
@@ -176,7 +178,8 @@ def _logged_response(request: Request, status: HTTPStatus, detail: str, error: E
     """Return a response without what is private to the machine, with the id under which the log has all of it."""
     error_id = uuid.uuid4().hex[:12]
     _log.error("error %s: %s %r: %s: %s", error_id, request.method, request.url.path, type(error).__name__, error)
-    return problem_response(status, f"{detail} (error {error_id} in the server's log)", error_id=error_id)
+    message = errors.coded("logged_error", message=detail, error_id=error_id)
+    return page_problem(request, status, message, error_id=error_id)
 
 
 def _unparsable_body(error: BaseException) -> str:
@@ -202,12 +205,12 @@ def _message(detail: Mapping[str, Any]) -> str:
     if detail["type"] == "json_invalid":
         return f"is not valid JSON: {detail['ctx']['error']} at character {detail['loc'][-1]}"
     if detail["type"] == "model_attributes_type" or (detail["type"] == "missing" and tuple(detail["loc"]) == ("body",)):
-        return "was not sent as a JSON object; send one with the header Content-Type: application/json"
+        return errors.coded("body_not_json")
     if detail["type"] == "extra_forbidden" and detail["loc"][0] == "query" and detail["msg"].startswith("Extra"):
         known = HistoryQuery.model_fields
         hint = errors.did_you_mean(str(detail["loc"][-1]), known)
         return f"is not a filter{hint}; the filters are {', '.join(known)}"
-    return errors.format_validation_message(detail["msg"], detail.get("input"))
+    return errors.validation_message(detail)
 
 
 def _field_path(location: Sequence[str | int]) -> str:

@@ -14,7 +14,7 @@ from coin_pipeline.database.runs.status import RunStatusRow, fetch_run_statuses
 from coin_pipeline.database.session import Session
 from coin_pipeline.defs.candles.progress import EVENT_TYPES, SeriesReporter, join_failures
 from coin_pipeline.defs.sweeps.progress import SweepProgress
-from coin_pipeline.errors import error_class
+from coin_pipeline.errors import coded, error_class
 from coin_pipeline.orchestration._dagster_internals import EventLogCursor
 from coin_pipeline.orchestration.failures import read_failure
 from coin_pipeline.orchestration.retries import default_max_retries, is_retry, next_attempt_id, will_retry
@@ -147,7 +147,7 @@ class TaskStatusReader:
 def _for_clients(message: str, kind: str | None) -> str:
     """Return the message of a failure without what is private to the machine."""
     if kind is None:
-        return "the run failed with an unexpected error; see its page in Dagster"
+        return coded("unexpected_failure")
     return error_class(kind).client_message or message
 
 

@@ -1,8 +1,9 @@
 """Texts for people, in English and in Korean."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 Language = Literal["en", "ko"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 class Text(NamedTuple):
@@ -22,3 +23,10 @@ class Text(NamedTuple):
         '거래 3건'
         """
         return self.pick(language).format(**values)
+
+
+class Sentence(NamedTuple):
+    """A sentence in the language that it is in."""
+
+    text: str
+    language: Language

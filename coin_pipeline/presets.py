@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from coin_pipeline.backtest.request import Params, StrategyName
 from coin_pipeline.candles.fields import RequestModel, parse_fields
 from coin_pipeline.database.session import Cursor, Session
-from coin_pipeline.errors import BuiltInPreset, PresetExists, PresetNotFound
+from coin_pipeline.errors import BuiltInPreset, PresetExists, PresetNotFound, coded
 from coin_pipeline.strategies.registry import StrategyRegistry
 
 MAX_DESCRIPTION = 500
@@ -40,15 +40,13 @@ _LINE = re.compile(r"[^\x00-\x1f\x7f]*")
 
 def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        msg = f"{name!r:.60} is not a name: use letters, digits, spaces and _ . + -, and a letter or digit at both ends"
-        raise ValueError(msg)
+        raise ValueError(coded("not_a_preset_name", name=f"{name!r:.60}"))
     return name
 
 
 def _check_line(text: str) -> str:
     if not _LINE.fullmatch(text):
-        msg = "has line breaks or other control characters; write one line"
-        raise ValueError(msg)
+        raise ValueError(coded("not_one_line"))
     return text
 
 

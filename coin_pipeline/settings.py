@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from coin_pipeline.data_root import DEFAULT
-from coin_pipeline.errors import InvalidSettings, Problem, did_you_mean, format_validation_message
+from coin_pipeline.errors import InvalidSettings, Problem, did_you_mean, validation_message
 from coin_pipeline.origins import LEGACY_VARIABLES, parse_hosts, parse_origins
 
 _BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "must be 3 to 63 lower-case letters, digits, dots and hyphens"
@@ -434,7 +434,7 @@ def _settings(*_sources: object) -> Settings:
     except ValidationError as error:
         raise InvalidSettings(
             [
-                Problem(_variable(str(e["loc"][0]).upper()), format_validation_message(e["msg"]))
+                Problem(_variable(str(e["loc"][0]).upper()), validation_message(e, with_value=False))
                 for e in error.errors(include_input=False)
             ]
         ) from None

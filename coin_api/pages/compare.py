@@ -15,7 +15,7 @@ from coin_api.pages.routing import page_router
 from coin_api.responses import explain_missing_result
 from coin_pipeline.backtest.labels import FIGURES
 from coin_pipeline.candles.timeframe import SECOND_NS, SEOUL, utc, zone_offset_ns
-from coin_pipeline.errors import InvalidInput, NotFound, Problem
+from coin_pipeline.errors import InvalidInput, NotFound, Problem, coded
 from coin_pipeline.report.analysis import account_of_equity
 from coin_pipeline.report.packing import extreme_rows
 from coin_pipeline.report.stored import read_equity
@@ -86,7 +86,7 @@ def _require_few(run_ids: Sequence[str]) -> list[str]:
     """
     unique = list(dict.fromkeys(run_ids))
     if not LEAST <= len(unique) <= MOST:
-        message = f"names {len(unique)} different results; choose {LEAST} to {MOST} in the list of results"
+        message = coded("results_to_compare", count=len(unique), least=LEAST, most=MOST)
         raise InvalidInput([Problem("run", message)])
     return unique
 

@@ -1,16 +1,14 @@
 """The language of a page: the one in its address, else the one chosen before, else the one the browser prefers."""
 
 from operator import itemgetter
-from typing import get_args
 
 from fastapi import Request
 
-from coin_pipeline.languages import Language
+from coin_pipeline.languages import LANGUAGES, Language
 
 COOKIE = "coin_lang"
 """Cookie with the language that was chosen last."""
 QUERY = "lang"
-LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 def language_of(request: Request) -> Language:

@@ -22,6 +22,7 @@ from coin_api.pages import (
     trading,
 )
 from coin_api.pages.routing import page_router
+from coin_pipeline.errors import coded
 from coin_pipeline.report.assets import CHARTS_FOLDER, STYLE
 
 ROUTERS = (
@@ -51,7 +52,7 @@ async def style() -> FileResponse:
 @_rest.get("/{path:path}")
 async def missing(path: str) -> None:
     """Report a path without a page."""
-    raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no page /app/{path[:100]}")
+    raise HTTPException(HTTPStatus.NOT_FOUND, coded("page_not_found", path=f"/app/{path[:100]}"))
 
 
 def mount_pages(app: FastAPI) -> None:

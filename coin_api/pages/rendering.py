@@ -12,9 +12,10 @@ from jinja2 import Environment, PackageLoader
 import coin_pipeline
 from coin_api.pages import texts
 from coin_api.pages.formats import FORMATS
-from coin_api.pages.language import COOKIE, LANGUAGES, QUERY, chosen_language, language_of
+from coin_api.pages.language import COOKIE, QUERY, chosen_language, language_of
 from coin_api.pages.navigation import NAVIGATION
-from coin_pipeline.languages import Language, Text
+from coin_pipeline.errors import page_sentence
+from coin_pipeline.languages import LANGUAGES, Language, Sentence, Text
 from coin_pipeline.report.page import template_environment
 from coin_pipeline.results.legacy import SEOUL
 
@@ -51,7 +52,8 @@ def render_page(
 ) -> HTMLResponse:
     """Return a page in the language of its request.
 
-    Templates extend `base.html.j2`. They write a text with `t(TEXT, **values)`, and know `request`, `language` and
+    Templates extend `base.html.j2`. They write a text with `t(TEXT, **values)` and a message of an error with
+    `error(MESSAGE)`, and know `request`, `language` and
     `dagster_ui_url`.
 
     Args:
@@ -66,6 +68,7 @@ def render_page(
         "request": request,
         "language": language,
         "t": partial(_write, language),
+        "error": partial(_error, language),
         "address_in": partial(_address_in, request),
         "dagster_ui_url": request.app.state.settings.dagster_ui_url,
     }
@@ -93,6 +96,10 @@ def as_page(request: Request, response: HTMLResponse, language: Language, policy
 
 def _write(language: Language, text: Text, /, **values: object) -> str:
     return text.write(language, **values)
+
+
+def _error(language: Language, message: str) -> Sentence:
+    return page_sentence(message, language)
 
 
 def _address_in(request: Request, language: Language) -> str:

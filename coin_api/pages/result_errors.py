@@ -33,7 +33,7 @@ class ResultProblem(NamedTuple):
         heading: What is the matter.
         advice: What that means, and what to do.
         status: Status code of the page, the same as that of the API.
-        detail: Message of the error, in English; None if the heading states all of it.
+        detail: Message of the error; None if the heading states all of it.
         task: The task without a result, if that is the reason.
         passes: Whether waiting helps.
     """

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from coin_api.errors import problem_of
+from coin_api.page_messages import ask_for_page
 from coin_api.pages import texts
+from coin_api.pages.language import language_of
 from coin_api.pages.rendering import render_page
 
 
@@ -36,6 +38,7 @@ def page_router() -> APIRouter:
 
 async def error_page(request: Request, error: Exception) -> Response:
     """Return the page of an error."""
+    ask_for_page(request, language_of(request))
     response = await problem_of(request, error)
     problem = {"errors": (), **json.loads(bytes(response.body))}
     status = HTTPStatus(response.status_code)

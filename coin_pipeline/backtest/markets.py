@@ -6,7 +6,7 @@ from types import MappingProxyType
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.candles.exchanges.upbit_rules import QUOTES, tick_table
 from coin_pipeline.candles.symbol import quote_of
-from coin_pipeline.errors import InvalidSpec, Problem
+from coin_pipeline.errors import InvalidSpec, Problem, coded
 
 DEFAULT_CASH: Mapping[str, float] = MappingProxyType({"KRW": 10_000_000.0, "BTC": 1.0, "ETH": 10.0})
 """Initial cash by quote currency."""
@@ -38,8 +38,7 @@ def resolve_cash(request: BacktestRequest) -> float | None:
         for symbol in request.symbols:
             by_quote.setdefault(quote_of(symbol), symbol)
         listed = ", ".join(f"{currency} ({symbol})" for currency, symbol in by_quote.items())
-        reason = f"one account cannot hold cash in several quote currencies: {listed}"
-        raise InvalidSpec([Problem("max_positions", f"{reason}; omit this, or choose markets with one of them")])
+        raise InvalidSpec([Problem("max_positions", coded("several_currencies", listed=listed))])
     if request.initial_cash is None and quote is not None:
         return default_cash(request.symbols[0])
     return request.initial_cash
@@ -49,5 +48,5 @@ def require_known_ticks(tick_sizes: str, symbols: Sequence[str]) -> None:
     """Raise InvalidSpec if the exchange has no known tick sizes for a market."""
     unknown = [] if tick_sizes == "none" else [symbol for symbol in symbols if tick_table(symbol) is None]
     if unknown:
-        reason = f"the ticks of {', '.join(unknown)} are not known; {tick_sizes} has ticks for markets in"
-        raise InvalidSpec([Problem("tick_sizes", f"{reason} {', '.join(QUOTES)}; use none")])
+        values = {"symbols": ", ".join(unknown), "tick_sizes": tick_sizes, "quotes": ", ".join(QUOTES)}
+        raise InvalidSpec([Problem("tick_sizes", coded("unknown_ticks", **values))])

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from coin_pipeline.backtest.formatting import Json, pluralize
 from coin_pipeline.backtest.message_texts import MESSAGES
-from coin_pipeline.languages import Language
+from coin_pipeline.languages import Language, Sentence
 
 
 class Message(NamedTuple):
@@ -33,13 +33,6 @@ class Message(NamedTuple):
     def to_json(self) -> Json:
         """Return the message as in documents."""
         return {"code": self.code, "values": {name: _to_json(value) for name, value in self.values.items()}}
-
-
-class Sentence(NamedTuple):
-    """A sentence in the language that it is in."""
-
-    text: str
-    language: Language
 
 
 def check_json(name: str, message: Message, *, passed: bool) -> Json:

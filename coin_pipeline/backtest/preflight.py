@@ -10,7 +10,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.intervals import Interval, clip, total
 from coin_pipeline.candles.stored_series import StoredCandles
 from coin_pipeline.candles.timeframe import SECOND_NS, day_range, seoul_day, utc
-from coin_pipeline.errors import InsufficientCoverage
+from coin_pipeline.errors import InsufficientCoverage, coded
 
 
 def require_candles(catalog: CandleCatalog, spec: BacktestSpec) -> dict[str, int]:
@@ -81,8 +81,6 @@ def _span(series: StoredCandles) -> Interval:
 
 
 def _describe(covered: Json) -> str:
-    gap = covered["first_unfetched"]
-    return (
-        f"{pluralize(covered['expected'], 'candle')} expected, {covered['present']:,} present,"
-        f" {covered['not_fetched']:,} not fetched, the first of these from {gap['start']} to {gap['end']}"
-    )
+    counts = {name: covered[name] for name in ("expected", "present", "not_fetched")}
+    counted = pluralize(covered["expected"], "candle")
+    return coded("coverage", counted=counted, **counts, **covered["first_unfetched"])

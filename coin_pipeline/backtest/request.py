@@ -21,6 +21,7 @@ from coin_pipeline.candles.fields import (
 )
 from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE, Fill
+from coin_pipeline.errors import coded
 
 MAX_PARAMS = 100
 MIN_FRACTION = 1e-6
@@ -141,16 +142,14 @@ class BacktestRequest(RequestModel):
     def _in_order(cls, end: date, known: ValidationInfo) -> date:
         start = known.data.get("start_date")
         if start and end < start:
-            msg = f"{end} is before start_date {start}"
-            raise ValueError(msg)
+            raise ValueError(coded("end_before_start", end=end, field="start_date", start=start))
         return end
 
     @field_validator("position_size", "max_positions", "min_order")
     @classmethod
     def _require_account(cls, value: float | None, known: ValidationInfo) -> float | None:
         if value and known.data.get("fill") is Fill.SIGNAL_CLOSE:
-            msg = "signal_close evaluates each signal independently, without an account; omit this or use next_open"
-            raise ValueError(msg)
+            raise ValueError(coded("needs_account"))
         return value
 
 

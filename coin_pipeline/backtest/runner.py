@@ -27,7 +27,7 @@ from coin_pipeline.engine.account import MAX_EQUITY, is_representable
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.execution import Fill
 from coin_pipeline.engine.simulate import simulate
-from coin_pipeline.errors import CandlesChanged, CodeChanged, EquityOverflow, InvalidSpec, Problem
+from coin_pipeline.errors import CandlesChanged, CodeChanged, EquityOverflow, InvalidSpec, Problem, coded
 from coin_pipeline.strategies.checked import checked_signals
 from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -176,8 +176,8 @@ def simulate_symbol(
     if not is_representable(simulation.equity):
         if spec.fill is Fill.NEXT_OPEN:
             raise EquityOverflow(candle_slice.symbol, MAX_EQUITY)
-        reason = f"the returns of {len(simulation.samples)} overlapping samples compound beyond {MAX_EQUITY:g}"
-        raise InvalidSpec([Problem("fill", f"{reason}; use next_open, a shorter range or a shorter holding period")])
+        message = coded("samples_overflow", samples=len(simulation.samples), limit=f"{MAX_EQUITY:g}")
+        raise InvalidSpec([Problem("fill", message)])
     spent = symbol_result.money_spent(simulation.trades, spec)
     result = symbol_result.symbol_result(candle_slice.symbol, bars, simulation, spec, spent)
     facts["execution_time"] = time.perf_counter() - start

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from coin_pipeline.backup.locations import Location
 from coin_pipeline.backup.model import FOLDERS, SET_ID, SETS, TARGETS, BackupSet
 from coin_pipeline.backup.streams import CHECKSUM, md5_line
-from coin_pipeline.errors import BackupNotFound, ObjectCorrupt, ObjectNotFound, format_validation_message
+from coin_pipeline.errors import BackupNotFound, ObjectCorrupt, ObjectNotFound, validation_message
 from coin_pipeline.storage.atomic import translate_os_errors
 
 LATEST = "latest"
@@ -191,7 +191,7 @@ def _read(location: Location, set_id: str) -> BackupSet:
     except ObjectNotFound:
         raise ObjectCorrupt(name, f"its .md5 file is missing; {remedy}") from None
     except ValidationError as error:
-        reason = format_validation_message(error.errors()[0]["msg"])
+        reason = validation_message(error.errors()[0], with_value=False)
         raise ObjectCorrupt(name, f"it is not a manifest of this version ({reason}); {remedy}") from None
     if backup_set.set_id != set_id:
         raise ObjectCorrupt(name, f"it is the manifest of {backup_set.set_id}; {remedy}")

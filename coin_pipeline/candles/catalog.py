@@ -24,7 +24,7 @@ from coin_pipeline.candles.year_files.parquet import RowGroups, open_row_groups,
 from coin_pipeline.candles.year_files.paths import name_under, series_folder, stored_symbols, year_files
 from coin_pipeline.candles.year_files.writer import MergeReport, merge_into_series
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 _DAY = timedelta(days=1)
 
@@ -170,11 +170,14 @@ class CandleCatalog:
         symbol = parse_symbol(symbol)
         series = self.stored(symbol)
         spans = (f"{stored.timeframe} {seoul_day(stored.first)}..{seoul_day(stored.last)}" for stored in series)
-        stored = f"stored: {', '.join(spans)}" if series else f"nothing stored{similar_symbol(symbol, self.symbols())}"
+        if series:
+            stored = coded("candles_stored", spans=", ".join(spans))
+        else:
+            stored = coded("no_candles_stored", hint=similar_symbol(symbol, self.symbols()))
         if timeframe is None:
             return stored
         first = f" --from {since}" if since else ""
-        return f"{stored}; fetch with 'coin candles get {symbol} --timeframe {timeframe.fetched_as}{first}'"
+        return coded("fetch_with_command", stored=stored, symbol=symbol, timeframe=timeframe.fetched_as, first=first)
 
     def merge(
         self,

@@ -24,7 +24,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_legacy_timeframe, parse_timeframe
 from coin_pipeline.candles.timezones import parse_timezone
-from coin_pipeline.errors import InvalidInput, InvalidSpec, Problem, did_you_mean, format_validation_message
+from coin_pipeline.errors import InvalidInput, InvalidSpec, Problem, coded, did_you_mean, validation_message
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -50,8 +50,7 @@ def require_unique(names: tuple[str, ...]) -> tuple[str, ...]:
     """
     duplicates = {name for name in names if names.count(name) > 1}
     if duplicates:
-        msg = f"named more than once: {', '.join(sorted(duplicates))}"
-        raise ValueError(msg)
+        raise ValueError(coded("named_more_than_once", names=", ".join(sorted(duplicates))))
     return names
 
 
@@ -66,22 +65,18 @@ def parse_calendar_day(value: object) -> object:
         with suppress(ValueError):  # such as month 13
             day = date.fromisoformat(value)
     if not isinstance(day, date):
-        msg = f"{str(value)[:40]!r} is not a day; write YYYY-MM-DD"
-        raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
+        raise ValueError(coded("not_a_day", value=str(value)[:40]))  # noqa: TRY004 -- pydantic reports ValueError with the field
     if not FIRST_DAY <= day <= LAST_DAY:
-        msg = f"{day} is not between {FIRST_DAY} and {LAST_DAY}"
-        raise ValueError(msg)
+        raise ValueError(coded("day_out_of_range", day=day, first=FIRST_DAY, last=LAST_DAY))
     return day
 
 
 def _list_of(items: str, example: str) -> BeforeValidator:
     def check(value: object) -> object:
         if not isinstance(value, list | tuple):
-            msg = f'must be a list of {items}, such as ["{example}"]'
-            raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
+            raise ValueError(coded("not_a_list", items=items, example=example))  # noqa: TRY004 -- pydantic reports ValueError with the field
         if not value:
-            msg = f'needs at least 1 item, such as ["{example}"]'
-            raise ValueError(msg)
+            raise ValueError(coded("empty_list", example=example))
         return value
 
     return BeforeValidator(check)
@@ -198,8 +193,8 @@ def _plain_type(annotation: Any) -> Any:  # noqa: ANN401 -- annotations have no 
 def to_problems(error: ValidationError) -> list[Problem]:
     """Convert a pydantic error to problems: the path of each field and one sentence."""
     return [
-        Problem(".".join(map(str, detail["loc"])), format_validation_message(detail["msg"], detail["input"]))
-        for detail in error.errors(include_url=False, include_context=False)
+        Problem(".".join(map(str, detail["loc"])), validation_message(detail))
+        for detail in error.errors(include_url=False)
     ]
 
 
@@ -220,5 +215,6 @@ def _with_suggestion(detail: ErrorDetails, known: Sequence[str]) -> InitErrorDet
     result = InitErrorDetails(type=detail["type"], loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {}))
     if detail["type"] == "extra_forbidden":
         hint = did_you_mean(str(detail["loc"][0]), known, cutoff=0.6)
-        result["type"] = PydanticCustomError("extra_forbidden", f"is not a field of this request{hint}")
+        message = coded("unknown_field", hint=hint)
+        result["type"] = PydanticCustomError("extra_forbidden", str(message), {"error": ValueError(message)})
     return result

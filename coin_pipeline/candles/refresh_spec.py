@@ -20,7 +20,7 @@ from coin_pipeline.candles.fields import (
 )
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import parse_timeframe
-from coin_pipeline.errors import InvalidInput, InvalidSettings, Problem
+from coin_pipeline.errors import InvalidInput, InvalidSettings, Problem, coded
 from coin_pipeline.settings import Settings
 
 
@@ -62,11 +62,9 @@ class RefreshRequest(RequestModel):
     def _in_order(cls, end: Day | None, known: ValidationInfo) -> Day | None:
         start = known.data.get("start")
         if end and start is None:
-            msg = "requires a start; give the first day too"
-            raise ValueError(msg)
+            raise ValueError(coded("end_without_start"))
         if end and start and end < start:
-            msg = f"{end} is before start {start}"
-            raise ValueError(msg)
+            raise ValueError(coded("end_before_start", end=end, field="start", start=start))
         return end
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from coin_pipeline.errors import InvalidSymbol, did_you_mean
+from coin_pipeline.errors import InvalidSymbol, coded, did_you_mean
 
 UPBIT_QUOTES = ("KRW", "IDR", "THB", "SGD", "USDT", "BTC", "ETH")
 """Quotes of Upbit's markets in Korea, Indonesia, Thailand and Singapore, with that of its former ETH markets."""
@@ -101,7 +101,7 @@ def similar_symbol(symbol: str, known: Iterable[str]) -> str:
     symbols = [other for other in known if other != symbol]
     likely = likely_symbol(symbol)
     if likely in symbols:
-        return f" (did you mean {likely!r}?)"
+        return coded("did_you_mean", name=likely)
     return did_you_mean(symbol, symbols, cutoff=0.8)
 
 
@@ -135,5 +135,4 @@ def _hint(text: str) -> str:
     symbol = likely_symbol(text)
     if symbol is None:
         return ""
-    quote_first = " In Upbit's form the quote comes first." if _UPBIT.fullmatch(text) else ""
-    return f" (did you mean {symbol!r}?{quote_first})"
+    return coded("did_you_mean_upbit" if _UPBIT.fullmatch(text) else "did_you_mean", name=symbol)

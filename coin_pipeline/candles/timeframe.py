@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.engine.bars import YEAR_NS
-from coin_pipeline.errors import InvalidTimeframe
+from coin_pipeline.errors import InvalidTimeframe, coded
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -117,14 +117,19 @@ def _lower_unit(text: str) -> str:
 def _hint(text: str) -> str:
     if _MONTHS.fullmatch(text):
         minutes = f"{text[:-1]}m"
-        meaning = f"{minutes} is {text[:-1]} min" if minutes in TIMEFRAMES else "m is minutes"
-        return f" ({meaning}; months are not supported)" if text.endswith("M") else " (months are not supported)"
+        if not text.endswith("M"):
+            return coded("no_months")
+        return (
+            coded("minutes_not_months", name=minutes, count=text[:-1])
+            if minutes in TIMEFRAMES
+            else coded("m_is_minutes")
+        )
     length = _LENGTH.fullmatch(text.strip().lower())
     if length is None:
         return ""
     ns = int(length[1]) * _UNITS[length[2][0]]
     same = next((timeframe.name for timeframe in _ALL if timeframe.ns == ns), None)
-    return f" (did you mean {same!r}?)" if same else ""
+    return coded("did_you_mean", name=same) if same else ""
 
 
 def day_range(start: date, end: date, zone: str = SEOUL) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from functools import cache
 from zoneinfo import available_timezones
 
-from coin_pipeline.errors import InvalidInput, Problem, did_you_mean
+from coin_pipeline.errors import InvalidInput, Problem, coded, did_you_mean
 
 _MAX_SHOWN = 40  # characters of an unknown name; more would make the search for a similar one slow
 _ABBREVIATIONS = {"KST": "Asia/Seoul", "JST": "Asia/Tokyo", "SGT": "Asia/Singapore", "Z": "UTC"}
@@ -23,13 +23,14 @@ def parse_timezone(text: str, field: str = "timezone") -> str:
         InvalidInput: No time zone has this name; the message suggests the likely one.
     """
     if not isinstance(text, str):  # a notebook may pass anything
-        raise InvalidInput([Problem(field, f"{text!r} is not the name of a time zone, such as 'Asia/Seoul' or 'UTC'")])
+        raise InvalidInput([Problem(field, coded("no_name_of_a_timezone", value=repr(text)))])
     if text in timezone_names():
         return text
     likely = _likely(text)
-    hint = f" (did you mean {likely!r}?)" if likely else did_you_mean(text[:_MAX_SHOWN], timezone_names(), cutoff=0.6)
-    reason = f"{text[:_MAX_SHOWN]!r} is not a time zone{hint}; write an IANA name such as Asia/Seoul or UTC"
-    raise InvalidInput([Problem(field, reason)])
+    hint = (
+        coded("did_you_mean", name=likely) if likely else did_you_mean(text[:_MAX_SHOWN], timezone_names(), cutoff=0.6)
+    )
+    raise InvalidInput([Problem(field, coded("not_a_timezone", name=text[:_MAX_SHOWN], hint=hint))])
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from coin_pipeline.errors import EmptyRange, InvalidInput, Problem
+from coin_pipeline.errors import EmptyRange, InvalidInput, Problem, coded
 
 Bounds = tuple[str, Any, str, Any]
 """Name and value of a lower bound, and of an upper one; None for no bound."""
@@ -44,8 +44,7 @@ def parse_cursor(token: str, is_id: Callable[[str], bool]) -> PageCursor:
     except ValueError:
         cursor = None
     if cursor is None or not (_is_valid(cursor.time) and is_id(cursor.row_id)):
-        reason = f"{token[:80]!r} is not a cursor; use next_cursor of the previous page, or omit it for the first page"
-        raise InvalidInput([Problem("cursor", reason)])
+        raise InvalidInput([Problem("cursor", coded("invalid_cursor", token=token[:80]))])
     return cursor
 
 
@@ -60,7 +59,7 @@ def require_ordered(bounds: Iterable[Bounds], kind: str) -> None:
         EmptyRange: Names each lower bound that is too high.
     """
     problems = [
-        Problem(lower, f"{minimum} is above {upper}, which is {maximum}; no {kind} can match")
+        Problem(lower, coded("bound_above_bound", minimum=minimum, upper=upper, maximum=maximum, kind=kind))
         for lower, minimum, upper, maximum in bounds
         if minimum is not None and maximum is not None and minimum > maximum
     ]

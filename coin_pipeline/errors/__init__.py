@@ -123,8 +123,9 @@ from coin_pipeline.errors.base import (
     CoinError,
     Problem,
     did_you_mean,
-    format_validation_message,
+    validation_message,
 )
+from coin_pipeline.errors.coded import Coded, coded, page_sentence, plain_number, read_coded
 from coin_pipeline.errors.conflicts import (
     BuiltInPreset,
     ClientQueueFull,
@@ -250,6 +251,7 @@ __all__ = [
     "ClusterMismatch",
     "ClusterUnavailable",
     "CodeChanged",
+    "Coded",
     "CoinError",
     "Conflict",
     "DamagedCandleFile",
@@ -337,9 +339,13 @@ __all__ = [
     "UnknownRevision",
     "UnknownStrategy",
     "UploadTooLarge",
+    "coded",
     "did_you_mean",
     "error_class",
-    "format_validation_message",
+    "page_sentence",
+    "plain_number",
+    "read_coded",
+    "validation_message",
 ]
 
 

@@ -1,8 +1,11 @@
 """The base class of the family, the description of one wrong field, and the wording shared by several messages."""
 
 import difflib
-from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from coin_pipeline.errors.coded import Coded, coded
+from coin_pipeline.errors.texts_pydantic import PREFIX
 
 
 class CoinError(Exception):
@@ -12,9 +15,14 @@ class CoinError(Exception):
     """What HTTP clients receive instead, if the text may contain paths, addresses or messages of other programs."""
 
     @property
+    def message(self) -> str:
+        """The text, which keeps its code and values if it has them; `str` does not."""
+        return self.args[0] if self.args and isinstance(self.args[0], Coded) else str(self)
+
+    @property
     def for_clients(self) -> str:
         """The text without what is private to the machine."""
-        return self.client_message or str(self)
+        return self.client_message or self.message
 
 
 class Problem(NamedTuple):
@@ -24,15 +32,25 @@ class Problem(NamedTuple):
     message: str
 
 
-def format_validation_message(message: str, value: object = None) -> str:
-    """Return a pydantic validation message as a user should read it.
+def validation_message(detail: Mapping[str, Any], *, with_value: bool = True) -> str:
+    """Return the message of one of pydantic's errors as a user should read it.
 
     Args:
-        message: The message; pydantic's prefix "Value error, " is removed.
-        value: The rejected value, appended to pydantic's own "Input should ..." messages if it is a scalar.
+        detail: Of `ValidationError.errors()`, with its context.
+        with_value: Append the rejected value to pydantic's own "Input should ..." messages if it is a scalar.
     """
-    got = f", not {value!r:.60}" if message.startswith("Input should") and isinstance(value, str | int | float) else ""
-    return message.removeprefix("Value error, ") + got
+    values = dict(detail.get("ctx") or {})
+    cause = values.pop("error", None)
+    if isinstance(cause, ValueError):
+        return cause.args[0] if cause.args and isinstance(cause.args[0], Coded) else str(cause)
+    value = detail.get("input") if with_value and detail["msg"].startswith("Input should") else None
+    got: str = ""
+    if isinstance(value, str | int | float):
+        text = f"{value!r:.60}"
+        got = Coded(f", not {text}", "got", {"value": value if isinstance(value, float) else text})
+    if "expected" in values:
+        values["expected"] = values["expected"].replace(" or ", ", ")
+    return Coded(detail["msg"] + got, PREFIX + detail["type"], {**values, "got": got})
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
@@ -47,4 +65,4 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     " (did you mean 'volume_window'?)"
     """
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    return coded("did_you_mean", name=close[0]) if close else ""

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from coin_pipeline.errors.base import CoinError
+from coin_pipeline.errors.coded import coded
 
 
 class Conflict(CoinError):
@@ -20,21 +21,21 @@ class IdempotencyConflict(Conflict):
     """Two different requests used one idempotency key."""
 
     def __init__(self, key: str, made: str) -> None:
-        super().__init__(f"Idempotency-Key {key[:80]!r} already belongs to another request ({made}); use a new key")
+        super().__init__(coded("idempotency_conflict", key=key[:80], made=made))
 
 
 class TaskIdConflict(Conflict):
     """Two different requests used one task id."""
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(f"task_id {task_id} already belongs to another request; choose a new one")
+        super().__init__(coded("task_id_conflict", task_id=task_id))
 
 
 class NotCancellable(Conflict):
     """The task cannot be cancelled, usually because it has already ended."""
 
     def __init__(self, task_id: str, reason: str) -> None:
-        super().__init__(f"task {task_id} cannot be cancelled: {reason}")
+        super().__init__(coded("not_cancellable", task_id=task_id, reason=reason))
 
 
 class BuiltInPreset(Conflict):
@@ -46,14 +47,14 @@ class BuiltInPreset(Conflict):
     """
 
     def __init__(self, name: str, refused: str) -> None:
-        super().__init__(f"preset {name!r} is built in and cannot be {refused}; save one of this name to replace it")
+        super().__init__(coded("built_in_preset", name=name, refused=refused))
 
 
 class PresetExists(Conflict):
     """Another preset has the name that one should get."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"there already is a preset {name!r}; choose another name, or delete that one first")
+        super().__init__(coded("preset_exists", name=name))
 
 
 class TaskExpiring(Conflict):
@@ -70,45 +71,36 @@ class ForwardTestStopped(Conflict):
     """The forward test was stopped, which is final."""
 
     def __init__(self, test_id: object) -> None:
-        super().__init__(f"forward test {test_id} was stopped; start a new one instead")
+        super().__init__(coded("forward_test_stopped", test_id=test_id))
 
 
 class UploadTooLarge(CoinError):
     """An uploaded candle file exceeds the size limit; none of it is stored."""
 
     def __init__(self, limit_mib: int) -> None:
-        super().__init__(
-            f"the file is larger than COIN_MAX_UPLOAD_MIB={limit_mib}; split it, or use 'coin candles import'"
-        )
+        super().__init__(coded("upload_too_large", limit=limit_mib))
 
 
 class QueueFull(CoinError):
     """The run queue is at its limit; the submission was not stored."""
 
     def __init__(self, waiting: int, limit: int) -> None:
-        super().__init__(
-            f"the queue is full: {waiting:,} waiting, limit {limit:,}; submit again when some runs have started, or"
-            " raise COIN_MAX_QUEUED"
-        )
+        super().__init__(coded("queue_full", waiting=waiting, limit=limit))
 
 
 class ClientQueueFull(QueueFull):
     """A client has used its share of the run queue; the submission was not stored."""
 
     def __init__(self, own: int, waiting: int, limit: int) -> None:
-        CoinError.__init__(
-            self,
-            f"{own:,} of the {waiting:,} queued runs are from this client, and the queue keeps its last"
-            f" {limit - waiting:,} places (COIN_MAX_QUEUED={limit:,}) for others; submit again when some of them have"
-            " started",
-        )
+        places = {"waiting": waiting, "kept": limit - waiting, "limit": limit}
+        CoinError.__init__(self, coded("client_queue_full", own=own, **places))
 
 
 class TooManyUploads(CoinError):
     """Other candle files are being uploaded; none of this one was read."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} candle files are being uploaded, which is the limit; send this one again later")
+        super().__init__(coded("too_many_uploads", limit=limit))
 
 
 class LedgerConflict(Conflict):
@@ -119,23 +111,21 @@ class NoHolding(LedgerConflict):
     """A SELL without a position to sell from, where short positions are not allowed."""
 
     def __init__(self, symbol: str, book: str) -> None:
-        super().__init__(
-            f"book {book!r} holds no {symbol} to sell; buy first, or set COIN_ALLOW_SHORT=true to allow short positions"
-        )
+        super().__init__(coded("no_holding", book=book, symbol=symbol))
 
 
 class PositionClosed(LedgerConflict):
     """The position has no units left."""
 
     def __init__(self, position: str = "the position") -> None:
-        super().__init__(f"{position} is already closed")
+        super().__init__(coded("position_closed", position=position))
 
 
 class OverExit(LedgerConflict):
     """An exit has more units than the position."""
 
     def __init__(self, quantity: Decimal, held: Decimal) -> None:
-        super().__init__(f"the position holds {held:f} units, fewer than the {quantity:f} to exit; exit at most these")
+        super().__init__(coded("over_exit", held=f"{held:f}", quantity=f"{quantity:f}"))
 
 
 class TokenExists(Conflict):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from coin_pipeline.errors.base import CoinError, Problem, did_you_mean
+from coin_pipeline.errors.coded import Coded, coded
 
 
 class InvalidInput(CoinError):
@@ -11,7 +12,9 @@ class InvalidInput(CoinError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in self.problems))
+        listed = [coded("of_field", field=p.field, message=p.message) if p.field else p.message for p in self.problems]
+        are_coded = all(isinstance(problem.message, Coded) for problem in self.problems)
+        super().__init__(coded("problems", listed=listed) if are_coded else "; ".join(listed))
 
 
 class InvalidSpec(InvalidInput):
@@ -29,7 +32,7 @@ class SweepTooLarge(InvalidInput):
 
     def __init__(self, points: int, limit: int, remedy: str) -> None:
         self.points, self.limit = points, limit
-        super().__init__([Problem("space", f"{points:,} points exceed the limit of {limit:,}; {remedy}")])
+        super().__init__([Problem("space", coded("sweep_too_large", points=points, limit=limit, remedy=remedy))])
 
 
 class ResultTooLarge(InvalidInput):
@@ -44,25 +47,24 @@ class ResultTooLarge(InvalidInput):
     """
 
     def __init__(self, what: str, needed: int, resource: str, limit: int, name: str) -> None:
-        sizes = f"at least {-(-needed >> 20):,} MiB of {resource}, and the limit is {limit >> 20:,} MiB ({name})"
-        remedy = "request fewer symbols, points or days, or a longer timeframe, or raise the limit"
-        super().__init__([Problem("", f"{what} need {sizes}; {remedy}")])
+        sizes = {"needed": -(-needed >> 20), "limit": limit >> 20}
+        message = coded("result_too_large", what=what, resource=resource, name=name, **sizes)
+        super().__init__([Problem("", message)])
 
 
 class InvalidSymbol(InvalidInput):
     """A market symbol is neither BASE_QUOTE nor Upbit's QUOTE-BASE."""
 
     def __init__(self, symbol: str, hint: str = "") -> None:
-        super().__init__([Problem("symbol", f"{symbol[:80]!r} is not a market{hint}; write BTC_KRW or KRW-BTC")])
+        super().__init__([Problem("symbol", coded("not_a_market", symbol=symbol[:80], hint=hint))])
 
 
 class InvalidTimeframe(InvalidInput):
     """A timeframe is not supported."""
 
     def __init__(self, timeframe: str, known: Iterable[str], hint: str = "") -> None:
-        super().__init__(
-            [Problem("timeframe", f"{timeframe[:80]!r} is not a timeframe{hint}; choose one of {', '.join(known)}")]
-        )
+        message = coded("not_a_timeframe", timeframe=timeframe[:80], hint=hint, known=", ".join(known))
+        super().__init__([Problem("timeframe", message)])
 
 
 class InvalidResample(InvalidInput):
@@ -81,9 +83,8 @@ class UnknownStrategy(InvalidInput):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         hint = did_you_mean(name, known)
-        super().__init__(
-            [Problem("strategy", f"{name[:80]!r} is not a strategy{hint}; choose one of {', '.join(known)}")]
-        )
+        message = coded("unknown_strategy", name=name[:80], hint=hint, known=", ".join(known))
+        super().__init__([Problem("strategy", message)])
 
 
 class InvalidStrategyFile(InvalidInput):
@@ -97,9 +98,7 @@ class InvalidRunId(InvalidInput):
     """A run id contains characters that are not allowed in one."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(
-            [Problem("run_id", f"{run_id[:80]!r} is not a run id; use only letters, digits, hyphens and underscores")]
-        )
+        super().__init__([Problem("run_id", coded("invalid_run_id", run_id=run_id[:80]))])
 
 
 class NoSymbolReport(InvalidInput):
@@ -112,19 +111,18 @@ class NoSymbolReport(InvalidInput):
     """
 
     def __init__(self, run_id: str, symbol: str, known: Sequence[str]) -> None:
-        reason = f"has no symbol {symbol[:80]!r}{did_you_mean(symbol, known)}; use one of its {len(known):,} symbols"
+        hint = did_you_mean(symbol, known)
+        message = coded("report_of_no_symbol", run_id=run_id[:80], symbol=symbol[:80], hint=hint, count=len(known))
         if not known:
-            reason = "has only the report that was stored with it, of all symbols; omit the symbol"
-        super().__init__([Problem("symbol", f"result {run_id[:80]!r} {reason}")])
+            message = coded("report_of_all_symbols", run_id=run_id[:80])
+        super().__init__([Problem("symbol", message)])
 
 
 class EquityOverflow(InvalidInput):
     """An account grew beyond what its figures can express."""
 
     def __init__(self, account: str, limit: float) -> None:
-        reason = f"the equity of {account} exceeds {limit:g} times its initial cash, which no market allows"
-        remedy = "check the candles for impossible prices with 'coin candles check', or use a shorter range"
-        super().__init__([Problem("symbols", f"{reason}; {remedy}")])
+        super().__init__([Problem("symbols", coded("equity_overflow", account=account, limit=f"{limit:g}"))])
 
 
 class EmptyRange(InvalidInput):
@@ -138,8 +136,8 @@ class InvalidSettings(InvalidInput):
 class UnknownExchange(InvalidInput):
     """The exchange is unknown, or the package that it needs is not installed."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__([Problem("exchange", f"{name[:80]!r} {reason}")])
+    def __init__(self, message: str) -> None:
+        super().__init__([Problem("exchange", message)])
 
 
 class InvalidCandleFile(InvalidInput):
@@ -152,7 +150,7 @@ class InvalidCandleFile(InvalidInput):
     """
 
     def __init__(self, path: object, reason: str, field: str = "file") -> None:
-        super().__init__([Problem(field, f"{path}: {reason}")])
+        super().__init__([Problem(field, coded("in_file", path=path, reason=reason))])
 
 
 class FileColumn(NamedTuple):
@@ -194,13 +192,12 @@ class InvalidCandles(InvalidInput):
 
     def __init__(self, source: object, count: int, first: str) -> None:
         rows = "1 invalid row" if count == 1 else f"{count} invalid rows"
-        super().__init__([Problem("candles", f"{source}: {rows}, the first: {first}")])
+        message = coded("invalid_rows", path=source, rows=rows, count=count, first=first)
+        super().__init__([Problem("candles", message)])
 
 
 class NoPrice(InvalidInput):
     """An order has no price, and no candle of its market is stored."""
 
     def __init__(self, field: str, symbol: str, hint: str = "") -> None:
-        remedy = f"send one, or fetch candles with 'coin candles get {symbol} --timeframe 1d'"
-        reason = f"is missing, and no finished candle of {symbol} is stored to take it from{hint}"
-        super().__init__([Problem(field, f"{reason}; {remedy}")])
+        super().__init__([Problem(field, coded("no_price", symbol=symbol, hint=hint))])

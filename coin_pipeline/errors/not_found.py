@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from coin_pipeline.errors.base import CoinError, did_you_mean
+from coin_pipeline.errors.coded import coded
 
 
 class NotFound(CoinError):
@@ -15,15 +16,15 @@ class CandlesNotFound(NotFound):
 
     def __init__(self, missing: Mapping[str, str], timeframe: str, start: object, end: object) -> None:
         self.missing = dict(missing)
-        listed = "; ".join(f"{symbol} ({stored})" for symbol, stored in self.missing.items())
-        super().__init__(f"no {timeframe} candles from {start} to {end} for {listed}")
+        listed = [coded("of_symbol", symbol=symbol, reason=stored) for symbol, stored in self.missing.items()]
+        super().__init__(coded("candles_not_found", timeframe=timeframe, start=start, end=end, listed=listed))
 
 
 class MarketUnknown(NotFound):
     """The exchange does not list this market."""
 
     def __init__(self, exchange: str, symbol: str, reason: str) -> None:
-        super().__init__(f"{exchange} has no market {symbol} ({reason}); check the symbol")
+        super().__init__(coded("market_unknown", exchange=exchange, symbol=symbol, reason=reason))
 
 
 class InsufficientCoverage(NotFound):
@@ -56,31 +57,25 @@ class InsufficientCoverage(NotFound):
             fetched_as: Timeframe to fetch, from which the candles are resampled if it is another one.
         """
         self.short = dict(short)
-        listed = "; ".join(f"{symbol} ({summary})" for symbol, summary in self.short.items())
-        lower = f"{math.floor(100 * lowest) / 100:g}"
-        fetch = f"coin candles get {' '.join(self.short)} --timeframe {fetched_as} --from {start} --to {end}"
-        super().__init__(
-            f"coverage of the {timeframe} candles from {start} to {end} is below min_coverage={required:g}: {listed};"
-            f" fetch the missing candles with '{fetch}', or accept the gaps with min_coverage={lower}"
-            f" ('--min-coverage {lower}' on the command line)"
-        )
+        listed = [coded("of_symbol", symbol=symbol, reason=summary) for symbol, summary in self.short.items()]
+        command = f"coin candles get {' '.join(self.short)} --timeframe {fetched_as} --from {start} --to {end}"
+        limits = {"required": f"{required:g}", "lower": f"{math.floor(100 * lowest) / 100:g}"}
+        candles = {"timeframe": timeframe, "start": start, "end": end, "listed": listed}
+        super().__init__(coded("insufficient_coverage", command=command, **candles, **limits))
 
 
 class ResultNotFound(NotFound):
     """No result or task has this id."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"no result or task has the id {run_id[:80]!r}; it may have expired")
+        super().__init__(coded("result_not_found", run_id=run_id[:80]))
 
 
 class NoReport(NotFound):
     """A result of an earlier schema, from which no report can be built."""
 
     def __init__(self, run_id: str, version: str) -> None:
-        super().__init__(
-            f"no report can be built of result {run_id[:80]!r} of schema {version[:20]}, and none is stored with it;"
-            " 'coin results show' prints its figures"
-        )
+        super().__init__(coded("no_report", run_id=run_id[:80], version=version[:20]))
 
 
 class TableNotStored(NotFound):
@@ -108,41 +103,35 @@ class PositionNotFound(NotFound):
     """No position has this id."""
 
     def __init__(self, position_id: object) -> None:
-        super().__init__(f"position {position_id} does not exist; list positions with 'coin positions history'")
+        super().__init__(coded("position_not_found", position_id=position_id))
 
 
 class ForwardTestNotFound(NotFound):
     """No forward test has this id."""
 
     def __init__(self, test_id: object) -> None:
-        super().__init__(f"no forward test has the id {str(test_id)[:80]}; 'coin forward list' shows all")
+        super().__init__(coded("forward_test_not_found", test_id=str(test_id)[:80]))
 
 
 class NothingDecided(NotFound):
     """The forward test has no decision yet, so there is nothing to compare."""
 
     def __init__(self, test_id: object) -> None:
-        super().__init__(
-            f"forward test {test_id} has no decision yet; its drift is known once its first candle has closed and is"
-            " stored"
-        )
+        super().__init__(coded("nothing_decided", test_id=test_id))
 
 
 class DriftNotFound(NotFound):
     """No drift report of the forward test is stored."""
 
     def __init__(self, test_id: object) -> None:
-        super().__init__(
-            f"forward test {test_id} has no drift report yet; the job forward_drift stores one every night, and"
-            f" 'coin forward drift {test_id}' compares now"
-        )
+        super().__init__(coded("drift_not_found", test_id=test_id))
 
 
 class ObjectNotFound(NotFound):
     """No object is stored under this key."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"object {key!r} does not exist")
+        super().__init__(coded("object_not_found", key=key))
 
 
 class TokenNotFound(NotFound):
@@ -157,4 +146,4 @@ class PresetNotFound(NotFound):
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         hint = did_you_mean(name[:80], known)
-        super().__init__(f"no preset is named {name[:80]!r}{hint}; 'coin presets list' shows all")
+        super().__init__(coded("preset_not_found", name=name[:80], hint=hint))

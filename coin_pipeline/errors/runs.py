@@ -3,25 +3,21 @@
 from collections.abc import Mapping, Sequence
 
 from coin_pipeline.errors.base import CoinError
+from coin_pipeline.errors.coded import coded
 
 
 class StrategyFailed(CoinError):
     """The strategy's own code raised an exception, or did not return signals."""
 
     def __init__(self, strategy: str, symbol: str, reason: str) -> None:
-        super().__init__(f"strategy {strategy!r} failed on {symbol}: {reason}")
+        super().__init__(coded("strategy_failed", strategy=strategy, symbol=symbol, reason=reason))
 
 
 class BarsChanged(StrategyFailed):
     """The strategy wrote into the candles that it was given."""
 
     def __init__(self, strategy: str, symbol: str, columns: Sequence[str]) -> None:
-        super().__init__(
-            strategy,
-            symbol,
-            f"it changed its candles ({', '.join(columns)}), from which fills are computed; work on a copy, such as"
-            f" bars.{columns[0]}.copy()",
-        )
+        super().__init__(strategy, symbol, coded("bars_changed", columns=", ".join(columns), first=columns[0]))
 
 
 class NotDeterministic(CoinError):
@@ -30,11 +26,7 @@ class NotDeterministic(CoinError):
     def __init__(self, column: str, bar: int, opened: str) -> None:
         self.column, self.bar = column, bar
         differ = "differs" if column == "hold" else "differ"
-        super().__init__(
-            f"the strategy gives other decisions on the same candles: its {column} at bar {bar} (the candle of"
-            f" {opened}) {differ} from one call to the next; it draws random numbers without a seed, reads the clock or"
-            " keeps state: create np.random.default_rng(seed) in signals()"
-        )
+        super().__init__(coded("not_deterministic", column=column, bar=bar, opened=opened, differ=differ))
 
 
 class LookAhead(CoinError):
@@ -43,10 +35,8 @@ class LookAhead(CoinError):
     def __init__(self, column: str, bar: int, opened: str, hidden: int) -> None:
         self.column, self.bar = column, bar
         depend = "depends" if column == "hold" else "depend"
-        super().__init__(
-            f"the strategy looks ahead: its {column} at bar {bar} (the candle of {opened}) {depend} on candles from bar"
-            f" {hidden} onward; use closed bars only (no shift(-1), whole-series extremes or centred windows)"
-        )
+        values = {"column": column, "bar": bar, "opened": opened, "depend": depend, "hidden": hidden}
+        super().__init__(coded("look_ahead", **values))
 
 
 class RunInterrupted(CoinError):
@@ -64,10 +54,7 @@ class OutOfMemory(CoinError):
     """A run exceeded its memory limit."""
 
     def __init__(self, limit_mib: int) -> None:
-        super().__init__(
-            f"the run exceeded COIN_RUN_MEMORY_MIB={limit_mib} or the memory of the machine; use fewer symbols or"
-            " candles, or raise the limit"
-        )
+        super().__init__(coded("out_of_memory", limit=limit_mib))
 
 
 class RunFailed(CoinError):
@@ -87,8 +74,8 @@ class CandlesNotCollected(CoinError):
     """
 
     def __init__(self, of: str, failed: Mapping[str, CoinError]) -> None:
-        reasons = "; ".join(f"{series}: {error}" for series, error in failed.items())
-        super().__init__(f"failed to collect candles of {of}: {reasons}")
+        reasons = [coded("of_series", series=series, reason=error.message) for series, error in failed.items()]
+        super().__init__(coded("not_collected", of=of, reasons=reasons))
 
 
 class ForwardTestsFailed(CoinError):
@@ -107,14 +94,14 @@ class CandlesChanged(CoinError):
     """The stored candles differ from those that the run started with."""
 
     def __init__(self, symbol: str) -> None:
-        super().__init__(f"the stored candles of {symbol} changed during the run; run it again")
+        super().__init__(coded("candles_changed", symbol=symbol))
 
 
 class CodeChanged(CoinError):
     """The engine or the strategy was edited between two steps of a run."""
 
     def __init__(self, strategy: str) -> None:
-        super().__init__(f"the code of {strategy!r} or of the engine changed during the run; run it again")
+        super().__init__(coded("code_changed", strategy=strategy))
 
 
 class SweepDisagrees(CoinError):

@@ -1,19 +1,20 @@
 """Errors of the services that the platform depends on: exchanges (HTTP 502), the database, Dagster and the API."""
 
 from coin_pipeline.errors.base import CoinError
+from coin_pipeline.errors.coded import coded
 
 
 class ExchangeAnswer(CoinError):
     """The exchange returned something other than the requested candles; none of it is stored."""
 
     def __init__(self, exchange: str, request: str, response: str) -> None:
-        super().__init__(f"{exchange} was asked for {request} and returned {response}; nothing was stored")
+        super().__init__(coded("exchange_answer", exchange=exchange, request=request, response=response))
 
 
 class DataRefused(CoinError):
     """PostgreSQL rejected a value, such as one that is out of range; a retry will not help."""
 
-    client_message = "the database rejected a value of the request, such as a number out of range"
+    client_message = coded("data_refused")
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the database rejected a value: {reason}")
@@ -26,7 +27,7 @@ class ServiceUnavailable(CoinError):
 class DatabaseUnavailable(ServiceUnavailable):
     """PostgreSQL cannot be started or reached."""
 
-    client_message = "the database does not respond or cannot write; try again later"
+    client_message = coded("database_unavailable")
 
     def __init__(self, where: object, reason: str) -> None:
         self.reason = reason
@@ -36,7 +37,7 @@ class DatabaseUnavailable(ServiceUnavailable):
 class UnknownRevision(ServiceUnavailable):
     """A newer version of the platform has upgraded the database."""
 
-    client_message = "the database was upgraded by a newer version of the platform"
+    client_message = coded("database_too_new")
 
     def __init__(self, revision: str, head: str) -> None:
         super().__init__(
@@ -48,7 +49,7 @@ class UnknownRevision(ServiceUnavailable):
 class SchemaNotChanged(ServiceUnavailable):
     """PostgreSQL refused to change the platform's tables."""
 
-    client_message = "the tables of the platform cannot be changed"
+    client_message = coded("schema_not_changed")
 
     def __init__(self, command: str, revision: str, reason: str) -> None:
         super().__init__(
@@ -69,7 +70,7 @@ class ExchangeUnavailable(ServiceUnavailable):
     """The exchange does not respond, or currently rejects requests from this address; stored candles are kept."""
 
     def __init__(self, exchange: str, reason: str) -> None:
-        super().__init__(f"{exchange} {reason}; stored candles are kept, so try again later")
+        super().__init__(coded("exchange_unavailable", exchange=exchange, reason=reason))
 
 
 class AsyncDisabled(ServiceUnavailable):
@@ -81,16 +82,13 @@ class AsyncDisabled(ServiceUnavailable):
     """
 
     def __init__(self, by: str, remedy: str) -> None:
-        super().__init__(
-            f"asynchronous runs are switched off by {by}; POST /api/backtests/run, accepted tasks and all results keep"
-            f" working; {remedy}"
-        )
+        super().__init__(coded("async_disabled", by=by, remedy=remedy))
 
 
 class OrchestratorUnavailable(ServiceUnavailable):
     """Dagster cannot accept work at the moment."""
 
-    client_message = "the orchestrator cannot accept work at the moment; try again later"
+    client_message = coded("orchestrator_unavailable")
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the orchestrator cannot accept work: {reason}")
@@ -100,13 +98,13 @@ class ReaderUnavailable(ServiceUnavailable):
     """The program that reads candle files was ended from outside; nothing of the file is stored."""
 
     def __init__(self) -> None:
-        super().__init__("the program that reads candle files was ended from outside; import the file again")
+        super().__init__(coded("reader_unavailable"))
 
 
 class ClusterUnavailable(ServiceUnavailable):
     """The Ray cluster that evaluates sweeps cannot be reached, or was lost; evaluated chunks are kept."""
 
-    client_message = "the cluster that evaluates sweeps is not available; the sweep resumes when it is run again"
+    client_message = coded("cluster_unavailable")
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(

@@ -3,18 +3,19 @@
 from typing import ClassVar
 
 from coin_pipeline.errors.base import CoinError
+from coin_pipeline.errors.coded import coded
 
 
 class StorageFailed(CoinError):
     """An object could not be read or written."""
 
-    client_message: ClassVar[str | None] = "an object cannot be read or written"
+    client_message: ClassVar[str | None] = coded("storage_failed")
 
 
 class StorageFull(StorageFailed):
     """The disk or quota is full; no partial object is visible."""
 
-    client_message = "there is no space left to write; free some space and run again"
+    client_message = coded("storage_full")
 
     def __init__(self, where: object, reason: str) -> None:
         super().__init__(f"no space left to write {where} ({reason}); free some space and run again")
@@ -26,13 +27,13 @@ class ObjectCorrupt(StorageFailed):
     client_message = None  # the text names only the object
 
     def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"{key!r} is corrupt: {reason}")
+        super().__init__(coded("object_corrupt", key=key, reason=reason))
 
 
 class StorageRefused(StorageFailed):
     """The object store rejected the request; a setting or permission must change."""
 
-    client_message = "the object store rejected the request; a setting or permission of the server must change"
+    client_message = coded("storage_refused")
 
     def __init__(self, where: object, reason: str) -> None:
         super().__init__(f"the object store rejected {where}: {reason}")
@@ -52,7 +53,7 @@ class StorageUnsupported(StorageRefused):
 class StorageUnavailable(StorageFailed):
     """The object store did not respond; a retry may succeed."""
 
-    client_message = "the object store does not respond; try again later"
+    client_message = coded("storage_unavailable")
 
     def __init__(self, where: object, reason: str) -> None:
         super().__init__(f"cannot reach the object store at {where}: {reason}; try again later")

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from coin_pipeline.errors import LedgerConflict, OverExit, PositionClosed
+from coin_pipeline.errors import LedgerConflict, OverExit, PositionClosed, coded
 from coin_pipeline.ledger.amounts import MAX_VALUE, ZERO, exact, share
 
 
@@ -163,7 +163,7 @@ class Holding(NamedTuple):
             raise ValueError(f"a {leg.side} order cannot enter a {self.side} position")
         quantity = self.quantity + leg.quantity
         if quantity > MAX_VALUE:
-            raise LedgerConflict(f"the position would hold {quantity:f} units, more than {MAX_VALUE:f}; enter fewer")
+            raise LedgerConflict(coded("position_too_large", quantity=f"{quantity:f}", limit=f"{MAX_VALUE:f}"))
         (value, fee, slippage), sign = leg.amounts(), self.side.sign
         postings = Postings(-sign * value - fee - slippage, sign * value, fee, slippage)
         after = Holding(

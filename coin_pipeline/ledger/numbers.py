@@ -4,6 +4,7 @@ import re
 from decimal import Decimal, Inexact
 from typing import Final
 
+from coin_pipeline.errors import Coded, coded
 from coin_pipeline.ledger.amounts import EXACT, MAX_DECIMALS, MAX_RATE, MAX_VALUE, MIN_VALUE, RATE_DECIMALS
 
 MAX_CHARACTERS: Final = 100
@@ -25,20 +26,16 @@ def to_decimal(value: object) -> Decimal:
         ValueError: The value is not a finite decimal number.
     """
     if isinstance(value, bool) or not isinstance(value, Decimal | int | float | str):
-        msg = f"{json_name(value)} is not a number; send a JSON number, or text such as '0.5'"
-        raise ValueError(msg)  # noqa: TRY004 -- pydantic reports ValueError with the field
+        raise ValueError(coded("not_a_json_number", value=json_name(value)))  # noqa: TRY004 -- pydantic reports ValueError with the field
     text = str(value)
     if isinstance(value, str) and len(text) > MAX_CHARACTERS:
-        msg = f"{text[:40]!r}... has {len(text):,} characters; at most {MAX_CHARACTERS} are read"
-        raise ValueError(msg)
+        raise ValueError(coded("too_many_characters", text=text[:40], count=len(text), limit=MAX_CHARACTERS))
     if not re.fullmatch(NUMBER, text):
-        msg = f"{text[:40]!r} is not a finite decimal number; write digits such as 0.5"
-        raise ValueError(msg)
+        raise ValueError(coded("not_a_decimal", text=text[:40]))
     try:
         return Decimal(text)
     except ArithmeticError:  # an exponent beyond 10^18
-        msg = f"{text[:40]!r} is not in the range {_RANGE}"
-        raise ValueError(msg) from None
+        raise ValueError(_not_in_range(repr(text[:40]))) from None
 
 
 def to_amount(value: object) -> Decimal:
@@ -49,11 +46,9 @@ def to_amount(value: object) -> Decimal:
     """
     amount = to_decimal(value)
     if amount <= 0:
-        msg = f"{_short(amount)} is not above 0"
-        raise ValueError(msg)
+        raise ValueError(coded("not_positive", value=_short(amount)))
     if not MIN_VALUE <= amount <= MAX_VALUE:
-        msg = f"{_short(amount)} is not in the range {_RANGE}"
-        raise ValueError(msg)
+        raise ValueError(_not_in_range(_short(amount)))
     return _with_decimals(amount, MAX_DECIMALS)
 
 
@@ -65,8 +60,7 @@ def to_rate(value: object) -> Decimal:
     """
     rate = to_decimal(value)
     if not 0 <= rate <= MAX_RATE:
-        msg = f"{_short(rate)} is not between 0 and {MAX_RATE}; it is a fraction, so 0.001 is 0.1 %"
-        raise ValueError(msg)
+        raise ValueError(coded("not_a_rate", value=_short(rate), limit=MAX_RATE))
     return _with_decimals(rate, RATE_DECIMALS)
 
 
@@ -78,8 +72,7 @@ def to_bound(value: object) -> Decimal:
     """
     bound = to_decimal(value)
     if not -MAX_BOUND <= bound <= MAX_BOUND:
-        msg = f"{_short(bound)} is not between -1e36 and 1e36"
-        raise ValueError(msg)
+        raise ValueError(coded("not_a_bound", value=_short(bound)))
     return _with_decimals(bound, MAX_DECIMALS)
 
 
@@ -87,8 +80,11 @@ def _with_decimals(number: Decimal, most: int) -> Decimal:
     try:
         return EXACT.quantize(number, Decimal(1).scaleb(-most)).normalize(EXACT)
     except Inexact:
-        msg = f"{_short(number)} has more than {most} decimals; round it"
-        raise ValueError(msg) from None
+        raise ValueError(coded("decimals_exceeded", value=_short(number), limit=most)) from None
+
+
+def _not_in_range(value: str) -> Coded:
+    return coded("amount_out_of_range", value=value, range=_RANGE, low=float(MIN_VALUE), high=float(MAX_VALUE))
 
 
 def _short(number: Decimal) -> str:

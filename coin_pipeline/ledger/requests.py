@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 from coin_pipeline.candles.fields import Day, RequestModel, as_value_error, require_unique
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.engine.execution import DEFAULT_FEE_RATE, DEFAULT_SLIPPAGE_RATE
+from coin_pipeline.errors import coded
 from coin_pipeline.ledger.accounting import Side
 from coin_pipeline.ledger.amounts import MAX_RATE, MAX_VALUE, MIN_VALUE, ZERO
 from coin_pipeline.ledger.numbers import MAX_BOUND, MAX_CHARACTERS, NUMBER, json_name, to_amount, to_bound, to_rate
@@ -34,8 +35,7 @@ def to_side(value: object) -> Side:
     try:
         return Side(str(value).upper())
     except ValueError:
-        msg = f"{json_name(value)} is not a side; send BUY or SELL"
-        raise ValueError(msg) from None
+        raise ValueError(coded("not_a_side", value=json_name(value))) from None
 
 
 def _schema(minimum: Decimal, maximum: Decimal) -> WithJsonSchema:
@@ -49,17 +49,13 @@ def _parse_market(text: str) -> str:
 
 def _check_book(name: str) -> str:
     if not re.fullmatch(_BOOK, name):
-        msg = (
-            f"{name[:40]!r} is not a book; use up to {MAX_BOOK} letters, digits, colons, dots, hyphens and underscores"
-        )
-        raise ValueError(msg)
+        raise ValueError(coded("not_a_book", name=name[:40], limit=MAX_BOOK))
     return name
 
 
 def _check_text(text: str) -> str:
     if "\x00" in text:
-        msg = "contains a NUL character, which cannot be stored; remove it"
-        raise ValueError(msg)
+        raise ValueError(coded("nul_character"))
     return text
 
 
@@ -132,8 +128,7 @@ def _split_price(text: str) -> tuple[str, Decimal]:
     """Return market and price of `BTC_KRW:51000`; raises ValueError."""
     market, colon, price = text.rpartition(":")
     if not colon:
-        msg = f"{text[:40]!r} is not MARKET:PRICE, such as BTC_KRW:51000"
-        raise ValueError(msg)
+        raise ValueError(coded("not_a_market_price", text=text[:40]))
     return _parse_market(market), to_amount(price)
 
 

@@ -1,5 +1,6 @@
 """Translation between this project's errors and Dagster's failures, in both directions."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,28 +12,23 @@ from coin_pipeline.settings import load_settings
 
 MAX_RETRIES = 3
 RETRY_DELAY_S = 1.0
-INTERRUPTED = "the run was stopped before it had a result; run it again"
-PROCESS_DIED = (
-    "the run's process ended before it had a result (killed, out of memory, or stopped with the platform); run it again"
-)
+INTERRUPTED = errors.coded("cancelled")
+PROCESS_DIED = errors.coded("process_died")
 GENERIC_FAILURE_PREFIX = "This run has been marked as failed from outside"
 """Start of Dagster's message for a run that was failed without one."""
 
 
+_LIMIT = re.compile(r"COIN_\w+_SECONDS=(\d+)", re.ASCII)
+
+
 def overdue_message(limit_s: int) -> str:
     """Return the message of a run that exceeded COIN_MAX_RUN_SECONDS."""
-    return (
-        f"the run was ended because it took longer than COIN_MAX_RUN_SECONDS={limit_s}; test fewer symbols or fewer"
-        " candles, or raise the limit"
-    )
+    return errors.coded("overdue", limit=limit_s)
 
 
 def stalled_message(limit_s: int) -> str:
     """Return the message of a run that made no progress for COIN_STALL_SECONDS."""
-    return (
-        f"the run was ended because it made no progress for COIN_STALL_SECONDS={limit_s}: a call of its strategy may"
-        " never return; test it on fewer candles, or raise the limit"
-    )
+    return errors.coded("stalled", limit=limit_s)
 
 
 @contextmanager
@@ -54,7 +50,9 @@ def translate_errors() -> Iterator[None]:
 
 
 def _failure(error: errors.CoinError) -> dg.Failure:
-    kind = {"error": dg.MetadataValue.text(type(error).__name__)}
+    kind: dict[str, dg.MetadataValue] = {"error": dg.MetadataValue.text(type(error).__name__)}
+    if isinstance(error.message, errors.Coded):
+        kind["message"] = dg.MetadataValue.json(error.message.to_json())
     return dg.Failure(str(error), metadata=kind, allow_retries=False)
 
 
@@ -87,16 +85,26 @@ def failure_from_events(events: Sequence[dg.DagsterEvent]) -> tuple[str, str | N
             return _step_failure(event.step_failure_data)
         message = event.message if event.event_type == dg.DagsterEventType.RUN_FAILURE else None
         if message and not message.startswith(GENERIC_FAILURE_PREFIX):
-            return message.strip().splitlines()[0], errors.RunInterrupted.__name__
+            return _end_message(message.strip().splitlines()[0]), errors.RunInterrupted.__name__
     # No step failed: the run's process ended, or the run was stopped from outside.
     return PROCESS_DIED, errors.RunInterrupted.__name__
+
+
+def _end_message(text: str) -> str:
+    """Return why a run was ended from outside, with its code: Dagster stores the text only."""
+    limit = _LIMIT.search(text)
+    ends = (overdue_message, stalled_message) if limit else ()
+    known = [INTERRUPTED, PROCESS_DIED, *(end(int(limit[1])) for end in ends if limit)]
+    return next((message for message in known if message == text), text)
 
 
 def _step_failure(data: StepFailureData) -> tuple[str, str | None]:
     failure = data.user_failure_data
     if failure and failure.description:
         kind = failure.metadata.get("error")
-        return failure.description, str(kind.value) if kind else None
+        stored = failure.metadata.get("message")  # which failures of earlier releases lack
+        message = errors.read_coded(stored.value) if isinstance(stored, dg.JsonMetadataValue) else failure.description
+        return message, str(kind.value) if kind else None
     error = data.error
     if error is None:
         return "a step failed without a message; see the run's page in Dagster", None

@@ -92,7 +92,7 @@ class RunHeartbeatResource(dg.ConfigurableResource[RunHeartbeat]):
             run_id, stopping = context.run.run_id, threading.Event()
             run = fetch_run_statuses(session, [run_id])[run_id]
             if run.status != "STARTED":  # a run's process may start after the run was cancelled or abandoned
-                raise dg.Failure(INTERRUPTED, allow_retries=False)
+                raise dg.Failure(str(INTERRUPTED), allow_retries=False)
             leases = Leases(session)
             report_progress()  # the process may be older than the run
             if leases.renew(run_id) is None:

@@ -142,7 +142,7 @@ def finalize_orphan(
         done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name, message="The result is stored.")
         instance.report_dagster_event(done, run_id)
     else:
-        instance.report_run_failed(run, PROCESS_DIED)
+        instance.report_run_failed(run, str(PROCESS_DIED))
     return True
 
 

@@ -12,12 +12,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from coin_pipeline.errors import (
+    Coded,
     InvalidParams,
     InvalidStrategyFile,
     Problem,
     UnknownStrategy,
+    coded,
     did_you_mean,
-    format_validation_message,
+    plain_number,
+    validation_message,
 )
 from coin_pipeline.strategies.base import Strategy, StrategyParams
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle
@@ -33,7 +36,7 @@ from coin_pipeline.strategies.loader import (
 )
 
 BUILT_IN: tuple[type[Strategy[Any]], ...] = (VolumeLongCandle, VolumeZoneBreakout)
-TYPES = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "text"}
+TYPES = {"integer": "an_integer", "number": "a_number", "boolean": "true_or_false", "string": "a_text"}
 BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
@@ -153,7 +156,7 @@ def describe_strategy(strategy: Strategy[Any]) -> dict[str, Any]:
 
 def format_bounds(schema: Mapping[str, Any]) -> list[str]:
     """Return the bounds in a property's JSON schema as text, such as ['>= 1', '<= 500']."""
-    return [f"{sign} {schema[key]:.15g}" for key, sign in BOUNDS.items() if key in schema]
+    return [f"{sign} {plain_number(schema[key])}" for key, sign in BOUNDS.items() if key in schema]
 
 
 def numeric_limits(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
@@ -209,18 +212,24 @@ def _register(strategies: dict[str, Strategy[Any]], origin: object, strategy_cla
 
 
 def _problem(params_class: type[StrategyParams], details: ErrorDetails) -> Problem:
-    message = format_validation_message(details["msg"])
+    message = validation_message(details, with_value=False)
     if not details["loc"]:
         return Problem("params", message)
     key = str(details["loc"][0])
     known = list(params_class.model_fields)
     if details["type"] == "extra_forbidden":
         printable = key if key.isidentifier() else ascii(key)
-        message = f"is not a parameter{did_you_mean(key, known)}; the parameters are {', '.join(known) or 'none'}"
+        message = coded("not_a_parameter", hint=did_you_mean(key, known), known=", ".join(known) or "none")
         return Problem(f"params.{printable[:80]}", message)
     field = ".".join(str(part) for part in ("params", *details["loc"]))
     accepted = _accepted(params_class.model_json_schema()["properties"].get(key, {}))
-    return Problem(field, f"{message[0].lower()}{message[1:]}, not {details['input']!r:.80}{accepted}")
+    value = f"{details['input']!r:.80}"
+    return Problem(field, coded("invalid_parameter", message=_uncapitalized(message), value=value, accepted=accepted))
+
+
+def _uncapitalized(message: str) -> str:
+    text = f"{message[0].lower()}{message[1:]}"
+    return Coded(text, message.code, message.values) if isinstance(message, Coded) else text
 
 
 def _accepted(schema: Mapping[str, Any]) -> str:
@@ -228,4 +237,5 @@ def _accepted(schema: Mapping[str, Any]) -> str:
     if schema.get("type") not in TYPES:
         return ""
     bounds = " and".join(f" {bound}" for bound in format_bounds(schema))
-    return f"; expected {TYPES[schema['type']]}{bounds} (default {schema['default']!r})"
+    kind, default = coded(TYPES[schema["type"]]), repr(schema["default"])
+    return coded("accepted", kind=kind, bounds=bounds, default=default)

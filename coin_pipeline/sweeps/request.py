@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_v
 
 from coin_pipeline.backtest.request import EXAMPLE, BacktestRequest
 from coin_pipeline.candles.fields import parse_fields
+from coin_pipeline.errors import coded
 from coin_pipeline.sweeps.search_space import Value
 
 Search = Literal["grid", "random", "optuna"]
@@ -20,8 +21,7 @@ def _check_space_value(value: object) -> object:
     scalars = bool | int | float | str | None
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, scalars) for item in value)):
         return value
-    msg = f"takes a list of values or text such as '5:60:5', not {value!r:.60}"
-    raise ValueError(msg)
+    raise ValueError(coded("space_value_type", value=f"{value!r:.60}"))
 
 
 class SweepRequest(BacktestRequest):
@@ -58,8 +58,7 @@ class SweepRequest(BacktestRequest):
     @classmethod
     def _require_names(cls, space: object) -> object:
         if space == {}:
-            msg = 'needs at least 1 parameter or stop to sweep, such as {"volume_window": "5:60:5"}'
-            raise ValueError(msg)
+            raise ValueError(coded("nothing_swept"))
         return space
 
     @field_validator("trials")
@@ -67,22 +66,16 @@ class SweepRequest(BacktestRequest):
     def _check_trials(cls, trials: int | None, known: ValidationInfo) -> int | None:
         search = known.data.get("search", "grid")
         if search == "grid" and trials is not None:
-            msg = "a grid tries all its points; omit this, or set search to random or optuna"
-            raise ValueError(msg)
+            raise ValueError(coded("grid_with_trials"))
         if search != "grid" and trials is None:
-            msg = f"{search} needs the number of points to try"
-            raise ValueError(msg)
+            raise ValueError(coded("trials_missing", search=search))
         return trials
 
     @field_validator("max_positions")
     @classmethod
     def _reject_shared_account(cls, value: int | None) -> int | None:
         if value is not None:
-            msg = (
-                "a sweep trades each symbol from its own account, because a shared account would need all symbols at"
-                " once for every point; omit this, and run the best points as backtests"
-            )
-            raise ValueError(msg)
+            raise ValueError(coded("sweep_shares_account"))
         return value
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from coin_pipeline.backtest.markets import resolve_cash
 from coin_pipeline.backtest.request import BacktestRequest, parse_request
 from coin_pipeline.engine.execution import Stops
-from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, did_you_mean
+from coin_pipeline.errors import InvalidParams, InvalidSpec, Problem, SweepTooLarge, coded, did_you_mean
 from coin_pipeline.strategies.base import StrategyParams
 from coin_pipeline.strategies.registry import StrategyRegistry
 from coin_pipeline.sweeps.point_survey import BLOCK
@@ -161,40 +161,37 @@ def _parse_space(
             _check_choices(request.search, parsed)
             choices[name] = parsed
         except ValueError as error:
-            problems.append(Problem(f"space.{name[:80]}", str(error)))
+            problems.append(Problem(f"space.{name[:80]}", error.args[0]))
     return choices, problems
 
 
 def _check_name(request: SweepRequest, name: str, validators: Mapping[str, _Validator]) -> None:
     if name not in validators:
-        raise ValueError(f"cannot be swept{did_you_mean(name, validators)}; choose from {', '.join(validators)}")
+        hint = did_you_mean(name, validators)
+        raise ValueError(coded("cannot_be_swept", hint=hint, known=", ".join(validators)))
     if name in request.params or (validators[name].model is BacktestRequest and getattr(request, name) is not None):
-        raise ValueError("is both fixed and swept; remove one of them")
+        raise ValueError(coded("fixed_and_swept"))
 
 
 def _check_choices(search: Search, choices: Choices) -> None:
     if isinstance(choices, Range):
         if search == "grid":
-            raise ValueError("a grid needs steps: write lo:hi:step")
+            raise ValueError(coded("grid_without_steps"))
         return
     count = choices.count if isinstance(choices, Steps) else len(choices)
     if not count:
-        raise ValueError("has no values")
+        raise ValueError(coded("no_values"))
     if count > MAX_VALUES:
-        raise ValueError(f"has {count:,} values, the limit is {MAX_VALUES:,}; use larger steps")
+        raise ValueError(coded("too_many_values", count=count, limit=MAX_VALUES))
 
 
 def _check_size(request: SweepRequest, choices: Mapping[str, Choices]) -> None:
     finite = [item for item in choices.values() if not isinstance(item, Range)]
     points = request.trials or math.prod(item.count if isinstance(item, Steps) else len(item) for item in finite)
     if points > MAX_POINTS:
-        raise SweepTooLarge(points, MAX_POINTS, "use larger steps, or a random search with fewer trials")
+        raise SweepTooLarge(points, MAX_POINTS, coded("larger_steps"))
     if points > MAX_UNCONFIRMED and not request.confirm:
-        raise SweepTooLarge(
-            points,
-            MAX_UNCONFIRMED,
-            'to run it anyway, confirm with --yes on the command line or "confirm": true over HTTP',
-        )
+        raise SweepTooLarge(points, MAX_UNCONFIRMED, coded("confirm_sweep"))
 
 
 def _expand(choices: Choices) -> Sequence[Value]:
@@ -211,7 +208,7 @@ def _value_problems(invalid: Sequence[tuple[_Validator, Value]]) -> list[Problem
         for validator, value in invalid[:MAX_PROBLEMS]
     ]
     more = len(invalid) - len(listed)
-    return [*listed, *([Problem("space", f"{more:,} more values are invalid")] if more else [])]
+    return [*listed, *([Problem("space", coded("more_invalid_values", more=more))] if more else [])]
 
 
 def _dimension(validator: _Validator, choices: Choices, expanded: Sequence[Value]) -> Dimension:
@@ -221,10 +218,10 @@ def _dimension(validator: _Validator, choices: Choices, expanded: Sequence[Value
         return Dimension(name=validator.name, param=param, values=Range(low=values[0], high=values[1]))
     field = f"space.{validator.name}"
     if repeated := [value for value, count in Counter(values).items() if count > 1]:
-        raise InvalidSpec([Problem(field, f"has values more than once: {', '.join(map(str, repeated))}")])
+        raise InvalidSpec([Problem(field, coded("repeated_values", values=", ".join(map(str, repeated))))])
     kinds = {"number" if is_number(value) else type(value).__name__ for value in values if value is not None}
     if len(kinds) > 1:
-        raise InvalidSpec([Problem(field, f"mixes values of the types {' and '.join(sorted(kinds))}")])
+        raise InvalidSpec([Problem(field, coded("mixed_types", types=" and ".join(sorted(kinds))))])
     ordered = tuple(sorted(values, key=lambda value: (value is None, value)))
     return Dimension(name=validator.name, param=param, values=ordered)
 
@@ -237,7 +234,8 @@ def _unswept_params(spec: SweepSpec, registry: StrategyRegistry) -> dict[str, An
     if params is None:
         first = spec.params_at(points.columns(0, 1).point(0))
         (problem, *_) = _problems(lambda: registry.resolve(spec.strategy, first))
-        raise InvalidSpec([Problem("space", f"the strategy rejects all {len(points):,} points: {problem.message}")])
+        message = coded("all_points_rejected", points=len(points), reason=problem.message)
+        raise InvalidSpec([Problem("space", message)])
     return {name: value for name, value in params.model_dump(mode="json").items() if name not in swept}
 
 

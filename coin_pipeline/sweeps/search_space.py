@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from coin_pipeline.engine.bars import Bools, Ints
+from coin_pipeline.errors import coded
 
 Value: TypeAlias = bool | int | float | str | None
 Column: TypeAlias = npt.NDArray[Any]
@@ -197,14 +198,14 @@ def parse_text(text: str) -> Steps | Range | list[Value]:
     if len(parts) == 1:
         return [_parse_value(part.strip()) for part in text.split(",")]
     if len(parts) > 3:  # noqa: PLR2004 - low, high, step
-        raise ValueError(f"{text[:80]!r} has too many colons; write lo:hi:step, lo:hi or comma-separated values")
+        raise ValueError(coded("too_many_colons", text=text[:80]))
     low, high, *step = (_parse_decimal(part) for part in parts)
     if high < low:
-        raise ValueError(f"{text[:80]!r} ends below its start")
+        raise ValueError(coded("ends_below_start", text=text[:80]))
     if not step:
         return Range(low=_to_number(low), high=_to_number(high))
     if step[0] <= 0:
-        raise ValueError(f"the step of {text[:80]!r} must be above 0")
+        raise ValueError(coded("step_not_positive", text=text[:80]))
     return Steps(low, step[0], int((high - low) / step[0]) + 1)
 
 
@@ -290,9 +291,9 @@ def _parse_decimal(text: str) -> Decimal:
     try:
         number = Decimal(text)
     except InvalidOperation:
-        raise ValueError(f"{text[:80]!r} is not a number") from None
+        raise ValueError(coded("not_a_number", text=text[:80])) from None
     if not number.is_finite() or (number and not _MIN_MAGNITUDE <= number.copy_abs() <= _MAX_MAGNITUDE):
-        raise ValueError(f"{text[:80]!r} is not a number between {_MIN_MAGNITUDE} and {_MAX_MAGNITUDE}")
+        raise ValueError(coded("not_a_number_between", text=text[:80], low=_MIN_MAGNITUDE, high=_MAX_MAGNITUDE))
     return number
 
 

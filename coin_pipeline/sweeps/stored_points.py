@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coin_pipeline.errors import InvalidInput, Problem
+from coin_pipeline.errors import InvalidInput, Problem, coded
 from coin_pipeline.results.store import Json, task_key
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.sweeps.search_space import Point
@@ -31,8 +31,7 @@ def read_point(store: ObjectStore, document: Json, number: int) -> Point:
     columns = {dimension["name"]: column_of(dimension["name"]) for dimension in document["spec"]["space"]}
     rows = _read_rows(store, task_key(document["run_id"], document["trials"]["file"]), number, [*columns.values()])
     if not rows:
-        message = f"{number} is not a point that this sweep evaluated; choose one from its heat map or its trials"
-        raise InvalidInput([Problem("point", message)])
+        raise InvalidInput([Problem("point", coded("not_a_point", number=number))])
     return {name: rows[column][0].as_py() for name, column in columns.items()}
 
 

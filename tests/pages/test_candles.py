@@ -70,7 +70,7 @@ def test_gaps_are_listed_in_the_language_of_the_page(client: TestClient, data_ro
 @pytest.mark.parametrize(
     ("path", "status", "message"),
     [
-        ("/app/candles/ZZZ_KRW/1d", 404, "coin candles get ZZZ_KRW --timeframe 1d"),
+        ("/app/candles/ZZZ_KRW/1d", 404, "fetch them on the page of candles"),
         ("/app/candles/AAA_KRW/7d", 422, "7d"),
         ("/app/candles/%3Cb%3E/1d", 422, "&lt;b&gt;"),
     ],

@@ -120,7 +120,7 @@ def test_problems_are_shown_at_their_fields(url: str, orchestrator: FakeOrchestr
         page.get_by_text("Fills, costs, stops and account").click()
         page.get_by_label("AAA_KRW").check()
         page.get_by_role("button", name="Run backtest").click()
-        expect(page.locator("#field-fee_rate-error")).to_contain_text("less than or equal to 0.1")
+        expect(page.locator("#field-fee_rate-error")).to_contain_text("must be <= 0.1")
         expect(page.get_by_label("Fee rate")).to_be_focused()
         expect(page.get_by_label("Fee rate")).to_have_attribute("aria-invalid", "true")
     assert orchestrator.submitted == []

@@ -183,8 +183,8 @@ def test_invalid_values_are_shown_at_their_field(url: str, orchestrator: FakeOrc
         values = page.get_by_label("Values of vol_ma_window")
         values.fill("0,10,900")
         error = page.locator(f"#{values.get_attribute('id')}-error")
-        expect(error).to_contain_text("greater than or equal to 1, not 0")
-        expect(error).to_contain_text("less than or equal to 500, not 900")
+        expect(error).to_contain_text("must be >= 1, not 0")
+        expect(error).to_contain_text("must be <= 500, not 900")
         page.get_by_role("button", name="Run sweep").click()
         expect(values).to_be_focused()
         expect(error).to_contain_text("not 900")
@@ -202,7 +202,7 @@ def test_nothing_is_swept(url: str, orchestrator: FakeOrchestrator) -> None:
         page.get_by_label("Sweep vol_ma_window").uncheck()
         page.get_by_label("Sweep vol_multiplier").uncheck()
         page.get_by_role("button", name="Run sweep").click()
-        expect(page.locator("#field-space-error")).to_contain_text("needs at least 1 parameter or stop to sweep")
+        expect(page.locator("#field-space-error")).to_contain_text("choose at least 1 parameter or stop to sweep")
     assert orchestrator.submitted == []
 
 

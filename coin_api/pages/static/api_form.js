@@ -20,7 +20,7 @@ function handle(form) {
         location.reload();
         return;
       }
-      showProblems(body.errors?.length ? body.errors : [{ field: "", message: body.detail }], invalid, problem);
+      showProblems(body.errors?.length ? body.errors : [{ field: "", message: body.detail, lang: body.lang }], invalid, problem);
     } catch {
       showProblems([], unreachable, problem);
     }

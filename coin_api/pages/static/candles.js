@@ -1,5 +1,5 @@
 // Forms that fetch candles from an exchange and upload a candle file, and the list of what is stored.
-import { clearProblems, send, showProblems } from "./forms.js";
+import { clearProblems, ERRORS_IN_LANGUAGE, send, showProblems } from "./forms.js";
 import { columnsOf, forgetColumns, listColumns } from "./upload_columns.js";
 
 const page = document.getElementById("candle-forms").dataset;
@@ -22,7 +22,7 @@ function handle(form, request, show, prepare = () => {}) {
       status.textContent = "";
       prepare(body);
       if (ok) await show(body, status);
-      else showProblems(body.errors?.length ? body.errors : [{ field: "", message: body.detail }], page.invalid, problem);
+      else showProblems(body.errors?.length ? body.errors : [{ field: "", message: body.detail, lang: body.lang }], page.invalid, problem);
     } catch {
       status.textContent = "";
       showProblems([], page.unreachable, problem);
@@ -60,7 +60,7 @@ async function upload(values) {
   const symbol = encodeURIComponent(values.get("symbol").trim() || "-"); // an empty one would be another path
   const response = await fetch(`/api/candles/${symbol}/upload?${query}`, {
     method: "POST",
-    headers: { "Content-Type": mediaType },
+    headers: { "Content-Type": mediaType, ...ERRORS_IN_LANGUAGE },
     body: file,
   });
   const body = await response.json();

@@ -1,5 +1,9 @@
 // Forms whose content is sent to the API as JSON, and whose problems are shown next to the fields that cause them.
 
+const pageLanguage = document.documentElement.lang;
+/** Header with which the API writes errors in the language of the page, and with what its reader can do. */
+export const ERRORS_IN_LANGUAGE = { "X-Page-Language": pageLanguage };
+
 /** Thrown for a value that the API would not see as it was typed. */
 class InvalidValue extends Error {}
 
@@ -23,14 +27,24 @@ function valueOf(control) {
 const controlOf = (path, root) =>
   root.querySelector(`#${CSS.escape(`field-${path.replaceAll(".", "-")}`)}`) ?? root.querySelector(`[name="${CSS.escape(path)}"]:enabled`);
 
+/** Return a message as an element in its language. */
+export function inLanguage(message, lang = "en") {
+  const element = document.createElement("span");
+  element.lang = lang;
+  element.textContent = message;
+  return element;
+}
+
 /** Show why a field of a form is wrong, and return its control; null if the form has no such field. */
-export function showProblem(path, message, root) {
-  const control = controlOf(path, root);
+export function showProblem({ field, message, lang }, root) {
+  const control = controlOf(field, root);
   const place = control && document.getElementById(`${control.id}-error`);
   if (!place || control.closest("[hidden]")) return null;
   for (let details = control.closest("details"); details; details = details.parentElement.closest("details")) details.open = true;
   control.setAttribute("aria-invalid", "true");
-  place.textContent = place.hidden ? message : `${place.textContent} ${message}`;
+  if (place.hidden) place.replaceChildren();
+  else place.append(" ");
+  place.append(inLanguage(message, lang));
   place.hidden = false;
   return control;
 }
@@ -59,7 +73,7 @@ export function readControls(form) {
       if (value !== undefined) values[control.name] = value;
     } catch (error) {
       if (!(error instanceof InvalidValue)) throw error;
-      problems.push({ field: control.name, message: error.message });
+      problems.push({ field: control.name, message: error.message, lang: pageLanguage });
     }
   }
   return { values, problems };
@@ -70,13 +84,15 @@ export function showProblems(problems, summary, place) {
   const root = place.closest("form");
   const rest = [];
   let first = null;
-  for (const { field, message } of problems) {
+  for (const { field, message, lang } of problems) {
     // An item of a list has no control of its own: `symbols.0` is shown at `symbols`, and `space.window=0` at `space.window`.
-    const control = showProblem(field.split("=")[0], message, root) ?? showProblem(field.split(".")[0], `${field}: ${message}`, root);
+    const control =
+      showProblem({ field: field.split("=")[0], message, lang }, root) ??
+      showProblem({ field: field.split(".")[0], message: `${field}: ${message}`, lang }, root);
     if (control) first ??= control;
-    else rest.push(field ? `${field}: ${message}` : message);
+    else rest.push(" ", inLanguage(field ? `${field}: ${message}` : message, lang));
   }
-  place.textContent = [summary, ...rest].join(" ");
+  place.replaceChildren(summary, ...rest);
   place.hidden = false;
   (first ?? place).focus();
 }
@@ -88,7 +104,7 @@ export function showProblems(problems, summary, place) {
 export async function send(method, url, body, headers = {}) {
   const response = await fetch(url, {
     method,
-    headers: { "Content-Type": "application/json", Accept: "application/json", ...headers },
+    headers: { "Content-Type": "application/json", Accept: "application/json", ...ERRORS_IN_LANGUAGE, ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await response.text();

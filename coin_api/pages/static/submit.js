@@ -65,7 +65,7 @@ async function submitRequest() {
   const { ok, body } = await send("POST", form.dataset.action, content, { "Idempotency-Key": key });
   if (ok) return { body, problems: null };
   const known = new Set([UNREADABLE, ...problems.map(({ field }) => field)]);
-  const others = body.errors?.length ? body.errors.filter(({ field }) => !known.has(field)) : [{ field: "", message: body.detail }];
+  const others = body.errors?.length ? body.errors.filter(({ field }) => !known.has(field)) : [{ field: "", message: body.detail, lang: body.lang }];
   return { body, problems: [...problems, ...(await explain(others, request))] };
 }
 
@@ -113,7 +113,7 @@ async function savePreset() {
     const body = { name, strategy: request.strategy, params: request.params };
     const answer = await send("POST", "/api/strategies/presets", body);
     if (!answer.ok) {
-      const found = answer.body.errors ?? [{ field: "name", message: answer.body.detail }];
+      const found = answer.body.errors ?? [{ field: "name", message: answer.body.detail, lang: answer.body.lang }];
       showProblems(found, form.dataset.invalid, problem);
       return;
     }

@@ -1,12 +1,12 @@
 // Points of a sweep, run as backtests: one of them, several to compare, or the best of a cell of a heat map.
-import { send } from "./forms.js";
+import { inLanguage, send } from "./forms.js";
 
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const MOST_CELLS = 50; // along an axis of a heat map
 const problem = document.getElementById("problem");
 
 function report(message) {
-  problem.textContent = message;
+  problem.replaceChildren(message);
   problem.hidden = false;
   problem.scrollIntoView({ block: "center" });
 }
@@ -19,7 +19,7 @@ async function run(button) {
       location.assign(`/app/tasks/${encodeURIComponent(body.task_id)}`);
       return;
     }
-    report(body.detail);
+    report(inLanguage(body.detail, body.lang));
   } catch {
     report(problem.dataset.unreachable);
   }
@@ -44,7 +44,7 @@ async function compare({ currentTarget: button }) {
       location.assign(`/app/compare?${new URLSearchParams(answers.map(({ body }) => ["run", body.run_id]))}`);
       return;
     }
-    report(failed.body.detail);
+    report(inLanguage(failed.body.detail, failed.body.lang));
   } catch {
     report(problem.dataset.unreachable);
   } finally {

@@ -75,7 +75,7 @@ async function countPoints() {
     if (current !== count) return; // another change
     const swept = (ok ? [] : (body.errors ?? [])).filter(({ field }) => field.startsWith("space"));
     clearProblems(form);
-    for (const { field, message } of swept) showProblem(field.split("=")[0], message, form);
+    for (const { field, message, lang } of swept) showProblem({ field: field.split("=")[0], message, lang }, form);
     showCount(ok ? body : null);
   } catch {
     points.textContent = "–"; // a submission reports that the server does not respond

@@ -1,5 +1,5 @@
 // The progress of one task: events of the server, and polling wherever they do not arrive.
-import { send } from "./forms.js";
+import { inLanguage, send } from "./forms.js";
 
 const SILENCE_MS = 3000; // without an event for this long, polling begins; the events may be held back by a proxy
 const POLL_MS = 1000;
@@ -85,7 +85,7 @@ section.querySelector("[data-cancel]").addEventListener("click", async ({ curren
       location.reload();
       return;
     }
-    problem.textContent = body.detail;
+    problem.replaceChildren(inLanguage(body.detail, body.lang));
   } catch {
     problem.textContent = section.dataset.unreachable;
   }

@@ -1,12 +1,12 @@
 // The list of tasks: while the page is visible, it is read again, and rows that differ are replaced.
-import { send } from "./forms.js";
+import { inLanguage, send } from "./forms.js";
 
 const ACTIVE_MS = 1000; // while some task has not ended
 const IDLE_MS = 5000;
 const problem = document.getElementById("problem");
 
 function report(message) {
-  problem.textContent = message;
+  problem.replaceChildren(message);
   problem.hidden = message === "";
 }
 
@@ -38,7 +38,7 @@ async function cancel(button) {
   button.disabled = true;
   try {
     const { ok, body } = await send("POST", button.dataset.cancel);
-    report(ok ? "" : body.detail);
+    report(ok ? "" : inLanguage(body.detail, body.lang));
     button.disabled = ok; // the next update removes it
   } catch {
     report(problem.dataset.unreachable);

@@ -19,7 +19,7 @@ from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
-from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown, UnknownExchange, did_you_mean
+from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown, UnknownExchange, coded, did_you_mean
 
 T = TypeVar("T")
 _MS = 1_000_000
@@ -134,10 +134,10 @@ def open_ccxt(name: str) -> CcxtExchange:
     try:
         ccxt = import_module("ccxt")
     except ModuleNotFoundError as error:
-        reason = "requires ccxt, which is not installed: pip install 'coin-pipeline[exchanges]'"
-        raise UnknownExchange(name, f"{reason}; or choose 'upbit', which needs nothing") from error
+        raise UnknownExchange(coded("ccxt_missing", name=name[:80])) from error
     if name not in ccxt.exchanges:
-        raise UnknownExchange(name, f"is not an exchange that ccxt supports{did_you_mean(name, ccxt.exchanges)}")
+        hint = did_you_mean(name, ccxt.exchanges)
+        raise UnknownExchange(coded("not_an_exchange", name=name[:80], hint=hint))
     return CcxtExchange(getattr(ccxt, name)({"requests_trust_env": True}))
 
 

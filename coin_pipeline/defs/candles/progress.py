@@ -10,7 +10,7 @@ from coin_pipeline.candles.collect import CollectProgress, CollectReport
 from coin_pipeline.candles.series_progress import SeriesProgress, SeriesState
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.defs.mapping_keys import from_mapping_key
-from coin_pipeline.errors import CoinError
+from coin_pipeline.errors import CoinError, coded
 from coin_pipeline.orchestration._dagster_internals import EngineEventData, StepOutputData
 from coin_pipeline.orchestration.failures import failure_from_events
 
@@ -127,5 +127,5 @@ class SeriesReporter:
 
 def join_failures(failures: Sequence[str]) -> str:
     """Return one message for the failed markets, naming at most `MAX_NAMED` of them."""
-    more = f"; and {len(failures) - MAX_NAMED} more markets" if len(failures) > MAX_NAMED else ""
-    return "; ".join(failures[:MAX_NAMED]) + more
+    more = coded("more_markets", count=len(failures) - MAX_NAMED) if len(failures) > MAX_NAMED else ""
+    return coded("failed_markets", listed=[*failures[:MAX_NAMED]], more=more)

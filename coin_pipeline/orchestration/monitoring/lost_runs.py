@@ -111,7 +111,7 @@ class LostRunsCheck:
         """
         if not lease.published:
             self._instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})
-            self._instance.report_run_failed(run, message)
+            self._instance.report_run_failed(run, str(message))
         self._stop(run.run_id, lease)
 
     def _wait_for_renewals(self) -> None:

@@ -112,7 +112,7 @@ class UnansweredTasksCheck:
     def _answer(self, run: dg.DagsterRun) -> None:
         """Write the manifest of a task that ended without a result."""
         if run.status == dg.DagsterRunStatus.CANCELED or CANCELLED_TAG in run.tags:  # between two attempts
-            self._write_manifest(self._store, self._instance, run, "cancelled", INTERRUPTED)
+            self._write_manifest(self._store, self._instance, run, "cancelled", str(INTERRUPTED))
         else:
             error, _ = read_failure(self._instance, run.run_id)
             self._write_manifest(self._store, self._instance, run, "failed", error)

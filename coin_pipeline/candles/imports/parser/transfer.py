@@ -14,7 +14,16 @@ from coin_pipeline.candles.imports.limits import FileLimits
 from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import TIMEFRAMES
-from coin_pipeline.errors import CoinError, FileColumn, InvalidInput, Problem, UnclearColumns, error_class
+from coin_pipeline.errors import (
+    Coded,
+    CoinError,
+    FileColumn,
+    InvalidInput,
+    Problem,
+    UnclearColumns,
+    error_class,
+    read_coded,
+)
 
 EXIT_MEMORY = 3
 """Exit code of a parser that could not allocate memory."""
@@ -82,9 +91,19 @@ def write_result(file: BinaryIO, result: PreparedFile) -> None:
 
 def write_error(file: BinaryIO, error: CoinError) -> None:
     """Write an error, which `read_result` raises."""
-    problems = error.problems if isinstance(error, InvalidInput) else None
+    problems = error.problems if isinstance(error, InvalidInput) else ()
+    stated = [[problem.field, _message_json(problem.message)] for problem in problems]
     columns = error.columns if isinstance(error, UnclearColumns) else ()
-    _write(file, {"error": type(error).__name__, "message": str(error), "problems": problems, "columns": columns}, {})
+    facts = {"error": type(error).__name__, "message": _message_json(error.message), "problems": stated}
+    _write(file, {**facts, "columns": columns}, {})
+
+
+def _message_json(message: str) -> str | dict[str, Any]:
+    return message.to_json() if isinstance(message, Coded) else message
+
+
+def _message(stated: str | dict[str, Any]) -> str:
+    return read_coded(stated) if isinstance(stated, dict) else stated
 
 
 def write_bug(file: BinaryIO, traceback: str) -> None:
@@ -124,9 +143,9 @@ def _error(facts: Mapping[str, Any]) -> CoinError:
     kind = error_class(facts["error"])
     error = kind.__new__(kind)  # each class builds its message from other arguments
     if isinstance(error, InvalidInput):
-        InvalidInput.__init__(error, [Problem(*problem) for problem in facts["problems"]])
+        InvalidInput.__init__(error, [Problem(field, _message(message)) for field, message in facts["problems"]])
     else:
-        CoinError.__init__(error, facts["message"])
+        CoinError.__init__(error, _message(facts["message"]))
     if isinstance(error, UnclearColumns) and facts["columns"]:
         error.columns = _file_columns(facts["columns"])
     return error
