@@ -44,9 +44,9 @@ from coin_pipeline.alerts.threads import separate_monitors
 from coin_pipeline.auth.access import AccessControl
 from coin_pipeline.auth.guard import Guard, describe_route
 from coin_pipeline.auth.scopes import API
-from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.parser.client import CandleFileParser, ParserLimits
 from coin_pipeline.candles.imports.parser.server import shared_server
+from coin_pipeline.candles.open_catalog import open_catalog
 from coin_pipeline.database.engine import create_engine
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.timeouts import INTERACTIVE, limit_waits
@@ -115,11 +115,11 @@ def create_app(
             url = find_database(settings)
             session = stack.enter_context(closing(Session(url, INTERACTIVE)))
             state.index, state.presets = ResultIndex(session), PresetStore(session)
-            state.catalog = CandleCatalog(settings.data_root)
+            state.catalog = open_catalog(settings, FAST_TIMEOUTS)
             engine = create_engine(url, INTERACTIVE)
             stack.callback(engine.dispose)
             state.ledger = Ledger(engine, allow_short=settings.coin_allow_short)
-            state.marks = CandleMarks(settings.data_root)
+            state.marks = CandleMarks(state.catalog.place)
             state.uploads = UploadReader(CandleFileParser(shared_server(), ParserLimits.of(settings, UPLOAD_GROWTH)))
             state.strategies = load_registry(settings.coin_strategy_files)
             stack.enter_context(limit_waits())

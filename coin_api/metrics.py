@@ -18,13 +18,14 @@ from prometheus_client.registry import Collector
 import coin_pipeline
 from coin_api.backup_health import BackupHealth
 from coin_api.tasks import Orchestrator
-from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.open_catalog import open_catalog
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.database.figures import EndedRun, EndedRuns, read_figures
 from coin_pipeline.database.session import Session
 from coin_pipeline.errors import CoinError
 from coin_pipeline.monitor import Check
 from coin_pipeline.settings import Settings
+from coin_pipeline.storage.open_store import FAST_TIMEOUTS
 from coin_pipeline.web.request_log import Served
 
 MAX_AGE_S = 60.0
@@ -244,7 +245,7 @@ def _backups(backups: BackupHealth) -> list[Sample]:
 
 def _candles(settings: Settings) -> list[Sample]:
     """Return the last candle of each series that the daily collection keeps; a damaged series has none."""
-    catalog = CandleCatalog(settings.data_root)
+    catalog = open_catalog(settings, FAST_TIMEOUTS)
     samples: list[Sample] = []
     for symbol in settings.scheduler_symbols:
         for timeframe in settings.scheduler_timeframes:

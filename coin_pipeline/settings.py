@@ -181,6 +181,16 @@ class Settings(BaseSettings):
     aws_bucket_name: str | None = Field(
         None, description="S3 bucket that stores the results; defaults to local storage under DATA_ROOT."
     )
+    coin_candles: Literal["local", "s3"] = Field(
+        "local",
+        description="Where candles are stored: local for DATA_ROOT, s3 for the folder candles of the bucket"
+        " AWS_BUCKET_NAME.",
+    )
+    coin_candle_cache_mib: int = Field(
+        4096,
+        ge=0,
+        description="Size of the copies of candles in a bucket that are kept in DATA_ROOT/cache, MiB; 0 for none.",
+    )
     coin_archive_bucket: str | None = Field(
         None,
         description="S3 bucket to which 'coin results archive' moves old results from DATA_ROOT; on the same server and"

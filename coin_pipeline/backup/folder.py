@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from coin_pipeline.errors import BackupInProgress, ObjectNotFound, StorageFailed
 from coin_pipeline.storage.access import is_shared, make_folders
 from coin_pipeline.storage.atomic import atomic_file, translate_os_errors
 from coin_pipeline.storage.base import check_key
+from coin_pipeline.storage.file_lock import holder
 from coin_pipeline.storage.local import TEMPORARY, LocalStore
 
 LOCK = "backup.lock"
@@ -114,8 +114,3 @@ class FolderLock:
 
     def require(self) -> None:
         """Return: no other process can take it over."""
-
-
-def holder() -> str:
-    """Return how this process is named to another one that waits for its lock."""
-    return f"process {os.getpid()} on {socket.gethostname()}"

@@ -18,6 +18,7 @@ from coin_pipeline.backup.locations import Location, open_location
 from coin_pipeline.backup.model import TARGETS, BackupSet, Progress, Target, TargetBackup, no_progress
 from coin_pipeline.backup.postgres import count_rows, restore_database
 from coin_pipeline.backup.restored_objects import ObjectsRestore
+from coin_pipeline.backup.sources import ObjectTarget, open_source
 from coin_pipeline.backup.streams import read_file
 from coin_pipeline.database import schema
 from coin_pipeline.database.daemon_lock import active_daemon
@@ -31,7 +32,6 @@ from coin_pipeline.storage.atomic import translate_os_errors
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.storage.data_root_lock import lock_data_root
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.storage.open_store import open_store
 
 _DATABASE_URL = ("postgresql://", "postgresql+psycopg2://")
 _SWITCHES = "coin.switch"
@@ -128,10 +128,10 @@ class _Place(NamedTuple):
 
     settings: Settings
 
-    def store(self, target: Target) -> ObjectStore:
-        """Return where the objects of a target go; candles are always in the folder."""
-        in_bucket = target != "candles" and self.settings.aws_bucket_name
-        return open_store(self.settings) if in_bucket else LocalStore(self.settings.data_root)
+    def store(self, target: ObjectTarget) -> ObjectStore:
+        """Return where the objects of a target go: into a folder as they are, not into an archive."""
+        in_bucket = self.settings.coin_candles == "s3" if target == "candles" else self.settings.aws_bucket_name
+        return open_source(self.settings, target) if in_bucket else LocalStore(self.settings.data_root)
 
 
 @contextmanager
@@ -175,7 +175,7 @@ def _folder(settings: Settings, into: str) -> Path:
 def _folder_settings(settings: Settings, folder: Path) -> Settings:
     """Return settings that name nothing but a folder."""
     elsewhere = ("database_url", "dagster_home", "aws_bucket_name", "coin_archive_bucket")
-    return settings.model_copy(update={"data_root": folder, **dict.fromkeys(elsewhere)})
+    return settings.model_copy(update={"data_root": folder, "coin_candles": "local", **dict.fromkeys(elsewhere)})
 
 
 def _open(location: Location, key: Key | None, backup: TargetBackup, place: _Place, progress: Progress) -> _Restore:

@@ -3,21 +3,18 @@
 import base64
 import hashlib
 import io
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
-
-from botocore.exceptions import ClientError
 
 from coin_pipeline.backup.folder import LOCK
 from coin_pipeline.backup.model import FOLDERS
-from coin_pipeline.backup.s3_lock import LockObject
-from coin_pipeline.errors import CoinError, ObjectNotFound, StorageUnavailable
-from coin_pipeline.liveness import report_progress
-from coin_pipeline.retry import retry_until_available
+from coin_pipeline.errors import BackupInProgress, CoinError, ObjectNotFound, StorageUnavailable
 from coin_pipeline.storage.s3 import MAX_ATTEMPTS, PART_BYTES, S3Store
-from coin_pipeline.storage.s3_errors import ABSENT, error_code, require_s3_response, translate_s3_errors
+from coin_pipeline.storage.s3_errors import ABSENT, translate_s3_errors
+from coin_pipeline.storage.s3_lock import LockObject
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -47,7 +44,7 @@ class S3Location:
     @contextmanager
     def write(self, name: str) -> Iterator[BinaryIO]:
         """Upload a file in parts; the upload is completed only without an error. See `Location.write`."""
-        upload = _Upload(self, self._prefix + name)
+        upload = _Upload(self._store, self._prefix + name)
         try:
             yield cast("BinaryIO", upload)
             upload.complete()
@@ -57,7 +54,7 @@ class S3Location:
 
     def open(self, name: str) -> BinaryIO:
         """Open a file for reading; an interrupted download is resumed. See `Location.open`."""
-        return cast("BinaryIO", io.BufferedReader(_Download(self, self._prefix + name), 2**20))
+        return cast("BinaryIO", io.BufferedReader(_Download(self._store, self._prefix + name), 2**20))
 
     def names(self, prefix: str = "") -> Iterator[str]:
         """Yield the names of the files in a folder; see `Location.names`."""
@@ -87,13 +84,10 @@ class S3Location:
     @contextmanager
     def lock(self) -> Iterator[LockObject]:
         """Hold an object that only one process can create; see `Location.lock`."""
-        lock = LockObject(self, self._prefix + LOCK, self._lease_s)
+        lock = LockObject(self._store, self._prefix + LOCK, self._lease_s, partial(BackupInProgress, self.uri()))
         lock.acquire()
-        try:
-            with lock.renewed():
-                yield lock
-        finally:
-            lock.release()
+        with lock.held():
+            yield lock
 
     def remove_incomplete(self) -> int:
         """Abort unfinished uploads; see `Location.remove_incomplete`."""
@@ -105,39 +99,12 @@ class S3Location:
             self._store.discard(item)
         return len(found)
 
-    def call(self, operation: str, key: str, tolerated: Container[str] = (), **arguments: Any) -> Any:  # noqa: ANN401 -- boto3's
-        """Send an idempotent request; it is repeated while the server is away, if the thread tolerates outages.
-
-        Args:
-            operation: Name of boto3's method.
-            key: Key of the object.
-            tolerated: Codes of expected errors.
-            arguments: Further arguments of the method.
-
-        Returns:
-            The response, or None after a tolerated error.
-        """
-        request = getattr(self._store.client, operation)
-
-        def attempt() -> object:
-            with translate_s3_errors(f"s3://{self._store.bucket}/{key}"):
-                try:
-                    return require_s3_response(operation, request(Bucket=self._store.bucket, Key=key, **arguments))
-                except ClientError as error:
-                    if error_code(error) not in tolerated:
-                        raise
-            return None
-
-        response = retry_until_available(attempt, lambda error: isinstance(error, StorageUnavailable))
-        report_progress()
-        return response
-
 
 class _Upload(io.RawIOBase):
     """A file that is sent in parts while it is written; one that fits into a part is sent in one request."""
 
-    def __init__(self, location: S3Location, key: str) -> None:
-        self._location, self._key = location, key
+    def __init__(self, store: S3Store, key: str) -> None:
+        self._store, self._key = store, key
         self._buffer, self._parts = bytearray(), list[dict[str, Any]]()
         self._id: str | None = None
         self._size = 0
@@ -157,22 +124,22 @@ class _Upload(io.RawIOBase):
     def complete(self) -> None:
         data = bytes(self._buffer)
         if self._id is None:
-            self._location.call("put_object", self._key, Body=data, ChecksumSHA256=_checksum(data))
+            self._store.request("put_object", self._key, Body=data, ChecksumSHA256=_checksum(data))
             return
         self._send(data)
         sent = {"UploadId": self._id, "MultipartUpload": {"Parts": self._parts}}
-        completed = self._location.call("complete_multipart_upload", self._key, _NO_UPLOAD, **sent)
+        completed = self._store.request("complete_multipart_upload", self._key, _NO_UPLOAD, **sent)
         if completed is None and not self._is_stored():  # otherwise the response to an earlier attempt was lost
             raise StorageUnavailable(self._key, "the server has lost the upload")
 
     def _is_stored(self) -> bool:
-        head = self._location.call("head_object", self._key, ABSENT)
+        head = self._store.request("head_object", self._key, ABSENT)
         return head is not None and head["ContentLength"] == self._size
 
     def abort(self) -> None:
         if self._id is not None:
             with suppress(CoinError):  # remove_incomplete() of the next backup aborts it
-                self._location.call("abort_multipart_upload", self._key, UploadId=self._id)
+                self._store.request("abort_multipart_upload", self._key, UploadId=self._id)
 
     @property
     def _part_bytes(self) -> int:
@@ -180,19 +147,19 @@ class _Upload(io.RawIOBase):
 
     def _send(self, data: bytes) -> None:
         if self._id is None:
-            created = self._location.call("create_multipart_upload", self._key, ChecksumAlgorithm="SHA256")
+            created = self._store.request("create_multipart_upload", self._key, ChecksumAlgorithm="SHA256")
             self._id = created["UploadId"]
         number, checksum = len(self._parts) + 1, _checksum(data)
         part: dict[str, Any] = {"PartNumber": number, "ChecksumSHA256": checksum}
-        sent = self._location.call("upload_part", self._key, UploadId=self._id, Body=data, **part)
+        sent = self._store.request("upload_part", self._key, UploadId=self._id, Body=data, **part)
         self._parts.append({**part, "ETag": sent["ETag"]})
 
 
 class _Download(io.RawIOBase):
     """An object that is read from its start to its end; an interrupted read continues at its position."""
 
-    def __init__(self, location: S3Location, key: str) -> None:
-        self._location, self._key, self._position = location, key, 0
+    def __init__(self, store: S3Store, key: str) -> None:
+        self._store, self._key, self._position = store, key, 0
         self._etag: str | None = None
         self._body: Any = None
         self._body = self._request()
@@ -228,7 +195,7 @@ class _Download(io.RawIOBase):
 
     def _request(self) -> Any:  # noqa: ANN401 -- boto3's
         again: dict[str, Any] = {"Range": f"bytes={self._position}-", "IfMatch": self._etag} if self._etag else {}
-        response = self._location.call("get_object", self._key, ABSENT, **again)
+        response = self._store.request("get_object", self._key, ABSENT, **again)
         if response is None:
             raise ObjectNotFound(self._key)
         self._etag = response["ETag"]

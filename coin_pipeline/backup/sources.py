@@ -1,4 +1,6 @@
-"""Where the objects of a backup come from: the object store, and the candle folders under DATA_ROOT.
+"""Where the objects of a backup come from: the object store, and the candles under DATA_ROOT or in the bucket.
+
+Candles have the same keys in both places, so that a backup of one can be restored into the other.
 
 Every object belongs to exactly one target, those in unknown areas to `results`, so that nothing is left out. An area is
 the first part of a key.
@@ -14,21 +16,23 @@ from coin_pipeline.errors import InvalidSymbol, ObjectNotFound
 from coin_pipeline.settings import Settings
 from coin_pipeline.storage.archived import AREAS
 from coin_pipeline.storage.atomic import translate_os_errors
-from coin_pipeline.storage.base import COMPUTE_LOGS, ObjectEntry, ObjectStore, is_key
+from coin_pipeline.storage.base import CACHE, CANDLES, COMPUTE_LOGS, LOCKS, ObjectEntry, ObjectStore, is_key
 from coin_pipeline.storage.local import LocalStore
-from coin_pipeline.storage.open_store import open_store
+from coin_pipeline.storage.open_store import open_folder, open_store
 
 ObjectTarget = Literal["results", "tasks", "candles"]
 TASK_AREAS = ("tasks", "runs", "sweeps", "pins")
 """Areas of `tasks`: results, outputs of the steps of running tasks, parts of sweeps, and pins."""
-NOT_DATA = (AREA, "dagster", "logs", "postgres")
-"""Areas that no target contains: backups, Dagster's home, logs, and the database, which is dumped."""
+NOT_DATA = (AREA, CACHE, "dagster", "logs", "postgres")
+"""Areas that no target contains: backups, copies, Dagster's home, logs, and the database, which is dumped."""
 _LOCK = ".lock"
 
 
 def open_source(settings: Settings, target: ObjectTarget) -> ObjectStore:
     """Return the store with the objects of a target."""
-    return LocalStore(settings.data_root) if target == "candles" else open_store(settings)
+    if target != "candles":
+        return open_store(settings)
+    return open_folder(settings, CANDLES) if settings.coin_candles == "s3" else LocalStore(settings.data_root)
 
 
 def source_entries(settings: Settings, target: ObjectTarget) -> Iterator[ObjectEntry]:
@@ -58,7 +62,9 @@ def target_of(area: str) -> ObjectTarget | None:
 
 def _entries(settings: Settings, target: ObjectTarget) -> Iterator[ObjectEntry]:
     store = open_source(settings, target)
-    if settings.aws_bucket_name is None or target == "candles":
+    if target == "candles" and settings.coin_candles == "s3":
+        yield from store.entries()
+    elif settings.aws_bucket_name is None or target == "candles":
         for area in _local_areas(settings):
             if target_of(area) == target:
                 is_file = (settings.data_root / area).is_file()
@@ -66,8 +72,8 @@ def _entries(settings: Settings, target: ObjectTarget) -> Iterator[ObjectEntry]:
     elif target == "tasks":
         for area in TASK_AREAS:
             yield from store.entries(area)
-    else:  # a bucket has no candles
-        left_out = (*TASK_AREAS, AREA, COMPUTE_LOGS)
+    else:
+        left_out = (*TASK_AREAS, AREA, COMPUTE_LOGS, CANDLES, LOCKS)
         yield from (entry for entry in store.entries() if entry.key.partition("/")[0] not in left_out)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from itertools import accumulate, product
@@ -21,16 +21,20 @@ from coin_pipeline.candles.timeframe import SEOUL, TIMEFRAMES, Timeframe, day_ra
 from coin_pipeline.candles.validation import check_prices, check_times, row_label
 from coin_pipeline.candles.year_files.decoding import decode
 from coin_pipeline.candles.year_files.parquet import RowGroups, open_row_groups, summarize
-from coin_pipeline.candles.year_files.paths import name_under, series_folder, stored_symbols, year_files
+from coin_pipeline.candles.year_files.places import CandlePlace, FolderPlace, YearFile, read_unchanged
 from coin_pipeline.candles.year_files.writer import MergeReport, merge_into_series
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.errors import InvalidCandleFile, coded
+from coin_pipeline.errors import InvalidCandleFile, ObjectChanged, coded
 
 _DAY = timedelta(days=1)
 
 
 class CandleCatalog:
-    """The candles stored under one folder; other files there are ignored.
+    """The stored candles; other files at their place are ignored.
+
+    Args:
+        root: DATA_ROOT.
+        place: Where the year files are; by default in folders under the root.
 
     >>> import tempfile
     >>> from coin_pipeline.candles.synthetic import synthetic_candles
@@ -43,8 +47,9 @@ class CandleCatalog:
     (31, 7)
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, place: CandlePlace | None = None) -> None:
         self.root = root
+        self.place = place or FolderPlace(root)
 
     def read(self, symbol: str, timeframe: Timeframe, start: date, end: date, zone: str = SEOUL) -> Bars:
         """Return the candles that open on the days from start to end, inclusive, in a time zone; possibly none.
@@ -62,28 +67,7 @@ class CandleCatalog:
             InvalidCandleFile: A file that may contain such candles cannot be read.
             InvalidCandles: The candles are out of order or have impossible prices.
         """
-        folder = series_folder(self.root, symbol, timeframe)
-        begin, stop = day_range(start, end, zone)
-        if timeframe.base and not year_files(folder):
-            base = self._choose_base(symbol, timeframe, (begin, stop))
-            if base is not None:
-                return self._load_resampled(symbol, timeframe, base, start, end, zone)
-        # Legacy files are split by the year in Seoul, which is never earlier than that in UTC.
-        last_year = seoul_day(utc(stop - 1)).year
-        paths = [path for path in year_files(folder) if utc(begin).year <= int(path.stem) <= last_year]
-        with ExitStack() as stack:
-            files = {
-                path.name: stack.enter_context(open_row_groups(path, self._name(path), begin, stop)) for path in paths
-            }
-            candles, valid = decode(list(files.values()))
-        if not valid:
-            check_times(self._name(folder), candles.time, lambda row: _locate(files, row))
-        low, high = np.searchsorted(candles.time, (begin, stop)).tolist()
-        selected = candles.rows(slice(low, high))
-        if not valid:
-            check_prices(self._name(folder), selected, lambda row: _locate(files, low + row))
-        provenance = merge_provenance(file.footer.provenance for file in files.values())
-        return LoadedCandles(selected, provenance, _snapshot(zip(paths, files.values(), strict=True)))
+        return read_unchanged(lambda: self._load(symbol, timeframe, start, end, zone))
 
     def provenance(self, symbol: str, timeframe: Timeframe) -> Provenance:
         """Return the provenance of a series; an empty one if nothing is stored.
@@ -92,8 +76,11 @@ class CandleCatalog:
             InvalidSymbol: The symbol is not a market.
             InvalidCandleFile: A footer cannot be read, or the series is stored under two spellings.
         """
-        files = year_files(series_folder(self.root, symbol, timeframe))
-        return merge_provenance(summarize(path, self._name(path)).footer.provenance for path in files)
+        return read_unchanged(
+            lambda: merge_provenance(
+                summarize(file).footer.provenance for file in self.place.series(symbol, timeframe).files()
+            )
+        )
 
     def stored(self, symbol: str, timeframe: Timeframe | None = None) -> list[StoredCandles]:
         """Return a summary of each stored series of a market, shortest timeframe first.
@@ -106,9 +93,10 @@ class CandleCatalog:
             InvalidSymbol: The symbol is not a market.
             InvalidCandleFile: A footer cannot be read, or a series is stored under two spellings.
         """
-        timeframes = TIMEFRAMES.values() if timeframe is None else (timeframe,)
-        series = (self._summarize(parse_symbol(symbol), timeframe) for timeframe in timeframes)
-        return [stored for stored in series if stored is not None]
+        market = parse_symbol(symbol)
+        if timeframe is None:
+            return read_unchanged(lambda: list(_stored(self.place.listed(market), market, TIMEFRAMES.values())))
+        return read_unchanged(lambda: list(_stored(self.place, market, (timeframe,))))
 
     def first_open(self, symbol: str, timeframe: Timeframe) -> datetime | None:
         """Return when the first candle of a market that `load` can return opens, UTC; None if there is none.
@@ -127,7 +115,7 @@ class CandleCatalog:
             InvalidSymbol: The symbol is not a market.
             InvalidCandleFile: As for `stored`.
         """
-        stored = self._summarize(parse_symbol(symbol), timeframe)
+        stored = next(iter(self.stored(symbol, timeframe)), None)
         base = None if stored else self._choose_base(symbol, timeframe, day_range(date.min, date.max))
         if base is None:
             return stored
@@ -136,7 +124,7 @@ class CandleCatalog:
 
     def symbols(self) -> list[str]:
         """Return the markets that have a folder, sorted."""
-        return stored_symbols(self.root)
+        return self.place.symbols()
 
     def inventory(self, timeframe: Timeframe | None = None) -> tuple[list[StoredCandles], list[InvalidCandleFile]]:
         """Return the readable series by symbol and timeframe, and one error for each of the others.
@@ -146,13 +134,15 @@ class CandleCatalog:
         """
         series: list[StoredCandles] = []
         broken: list[InvalidCandleFile] = []
-        for symbol, length in product(stored_symbols(self.root), [timeframe] if timeframe else TIMEFRAMES.values()):
+        place = self.place.listed()
+        for symbol, length in product(place.symbols(), [timeframe] if timeframe else TIMEFRAMES.values()):
             try:
-                found = self.available(symbol, length) if timeframe else self._summarize(symbol, length)
+                if timeframe is None:
+                    series += self._stored_at(place, symbol, length)
+                elif found := self.available(symbol, length):
+                    series.append(found)
             except InvalidCandleFile as error:
                 broken.append(error)
-            else:
-                series += [found] if found else []
         return series, broken
 
     def describe(self, symbol: str, timeframe: Timeframe | None = None, since: date | None = None) -> str:
@@ -211,12 +201,44 @@ class CandleCatalog:
             StorageFailed: The files cannot be written.
         """
         provenance, removed = Provenance(tuple(fetched), source), np.empty(0, np.int64) if remove is None else remove
-        return merge_into_series(self.root, parse_symbol(symbol), timeframe, candles, provenance, removed)
+        return merge_into_series(self.place, parse_symbol(symbol), timeframe, candles, provenance, removed)
+
+    def _stored_at(self, place: CandlePlace, symbol: str, timeframe: Timeframe) -> list[StoredCandles]:
+        """Return what `stored` returns, by a listing of all series."""
+        try:
+            return list(_stored(place, symbol, (timeframe,)))
+        except ObjectChanged:  # replaced since it was listed
+            return self.stored(symbol, timeframe)
+
+    def _load(self, symbol: str, timeframe: Timeframe, start: date, end: date, zone: str) -> LoadedCandles:
+        files = self.place.series(symbol, timeframe).files()
+        begin, stop = day_range(start, end, zone)
+        if timeframe.base and not files:
+            base = self._choose_base(symbol, timeframe, (begin, stop))
+            if base is not None:
+                return self._load_resampled(symbol, timeframe, base, start, end, zone)
+        # Legacy files are split by the year in Seoul, which is never earlier than that in UTC.
+        last_year = seoul_day(utc(stop - 1)).year
+        files = [file for file in files if utc(begin).year <= file.year <= last_year]
+        with ExitStack() as stack:
+            opened = {_short_name(file): stack.enter_context(open_row_groups(file, begin, stop)) for file in files}
+            candles, valid = decode(list(opened.values()))
+            snapshot = _snapshot(opened)
+        folder = files[0].name.rpartition("/")[0] if files else ""
+        if not valid:
+            check_times(folder, candles.time, lambda row: _locate(opened, row))
+        low, high = np.searchsorted(candles.time, (begin, stop)).tolist()
+        selected = candles.rows(slice(low, high))
+        if not valid:
+            check_prices(folder, selected, lambda row: _locate(opened, low + row))
+        provenance = merge_provenance(file.footer.provenance for file in opened.values())
+        return LoadedCandles(selected, provenance, snapshot)
 
     def _choose_base(self, symbol: str, timeframe: Timeframe, bounds: Interval) -> Timeframe | None:
         """Return the stored timeframe from which bars within bounds, ns UTC, are resampled."""
-        stored = [self._summarize(parse_symbol(symbol), base) for base in possible_bases(timeframe)]
-        return choose_base({series.timeframe: series.span for series in stored if series}, bounds)
+        market, bases = parse_symbol(symbol), possible_bases(timeframe)
+        stored = read_unchanged(lambda: list(_stored(self.place.listed(market), market, bases)))
+        return choose_base({series.timeframe: series.span for series in stored}, bounds)
 
     def _load_resampled(
         self, symbol: str, timeframe: Timeframe, base: Timeframe, start: date, end: date, zone: str
@@ -229,26 +251,29 @@ class CandleCatalog:
         provenance = Provenance(fetched, loaded.provenance.source)
         return LoadedCandles(bars.rows(slice(low, high)), provenance, loaded.snapshot, resampled_from=base)
 
-    def _summarize(self, symbol: str, timeframe: Timeframe) -> StoredCandles | None:
-        paths = year_files(series_folder(self.root, symbol, timeframe))
-        summaries = [summarize(path, self._name(path)) for path in paths]
-        spans = [summary.span for summary in summaries if summary.span]
-        if not spans:
-            return None
-        return StoredCandles(
-            symbol=symbol,
-            timeframe=timeframe,
-            first=utc(min(span.first for span in spans)),
-            last=utc(max(span.last for span in spans)),
-            rows=sum(span.rows for span in spans),
-            files=len(paths),
-            bytes=sum(path.stat().st_size for path in paths),
-            provenance=merge_provenance(summary.footer.provenance for summary in summaries),
-        )
 
-    def _name(self, path: Path) -> str:
-        """Return the name of a file or folder in an error message: its path under the root."""
-        return name_under(self.root, path)
+def _stored(place: CandlePlace, symbol: str, timeframes: Iterable[Timeframe]) -> Iterator[StoredCandles]:
+    """Yield a summary of each series of a market that has candles."""
+    for timeframe in timeframes:
+        files = place.series(symbol, timeframe).files()
+        summaries = [summarize(file) for file in files]
+        spans = [summary.span for summary in summaries if summary.span]
+        if spans:
+            yield StoredCandles(
+                symbol=symbol,
+                timeframe=timeframe,
+                first=utc(min(span.first for span in spans)),
+                last=utc(max(span.last for span in spans)),
+                rows=sum(span.rows for span in spans),
+                files=len(files),
+                bytes=sum(file.size() for file in files),
+                provenance=merge_provenance(summary.footer.provenance for summary in summaries),
+            )
+
+
+def _short_name(file: YearFile) -> str:
+    """Return the name of a file without its folder."""
+    return file.name.rpartition("/")[2]
 
 
 def _locate(files: Mapping[str, RowGroups], row: int) -> str:
@@ -259,10 +284,9 @@ def _locate(files: Mapping[str, RowGroups], row: int) -> str:
     return f"{name} {row_label(file.first_row + row - ends[index] + file.rows)}"
 
 
-def _snapshot(files: Iterable[tuple[Path, RowGroups]]) -> str:
-    """Return one digest for the candles of several files; files without a stored digest are hashed whole."""
+def _snapshot(files: Mapping[str, RowGroups]) -> str:
+    """Return one digest for the candles of open files, by name."""
     digest = hashlib.sha256()
-    for path, file in files:
-        content = file.footer.sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.name} {content}\n".encode())
+    for name, file in files.items():
+        digest.update(f"{name} {file.content_sha256()}\n".encode())
     return digest.hexdigest()

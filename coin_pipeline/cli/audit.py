@@ -39,14 +39,14 @@ def check(
     row is impossible on any market, or if a file is unreadable or was modified.
     """
     from coin_pipeline.candles.audit.report import audit_json
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.views.audit import print_audit
     from coin_pipeline.cli.views.console import new_console
     from coin_pipeline.settings import load_settings
 
     require_ordered_days(first, last)
-    catalog = CandleCatalog(load_settings().data_root)
+    catalog = open_catalog(load_settings())
     days = first and first.date(), last and last.date()
     all_sound, documents, console = True, [], new_console()
     for audit in _audits(catalog, symbols, [parse_timeframe(text) for text in timeframes], days):
@@ -72,10 +72,9 @@ def _audits(
     from coin_pipeline.candles.audit.scan import audit_series
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import TIMEFRAMES
-    from coin_pipeline.candles.year_files.paths import stored_symbols
     from coin_pipeline.cli.views.progress import spinner
 
-    for symbol in dict.fromkeys(map(parse_symbol, symbols)) or stored_symbols(catalog.root):
+    for symbol in dict.fromkeys(map(parse_symbol, symbols)) or catalog.symbols():
         for timeframe in timeframes or TIMEFRAMES.values():
             if _is_stored(catalog, symbol, timeframe):
                 with spinner(f"checking {symbol} {timeframe}"):

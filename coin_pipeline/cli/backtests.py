@@ -62,13 +62,13 @@ def demo() -> None:
 
 
 def _store_demo_candles(settings: "Settings") -> None:
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.candles.synthetic import synthetic_candles
     from coin_pipeline.candles.timeframe import parse_timeframe
 
     days = (DEMO_END - DEMO_START).days + 1
     daily = parse_timeframe("1d")
-    CandleCatalog(settings.data_root).merge(DEMO_SYMBOL, daily, synthetic_candles(DEMO_SEED, daily, DEMO_START, days))
+    open_catalog(settings).merge(DEMO_SYMBOL, daily, synthetic_candles(DEMO_SEED, daily, DEMO_START, days))
 
 
 def _command_as_typed() -> str:
@@ -195,12 +195,12 @@ def resolve_spec(settings: "Settings", fields: dict[str, Any]) -> "BacktestSpec"
     from coin_pipeline.backtest.preflight import require_candles
     from coin_pipeline.backtest.request import parse_request
     from coin_pipeline.backtest.spec import resolve
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
 
     spec = resolve(parse_request(fields), load_registry(settings.coin_strategy_files))
-    candles = require_candles(CandleCatalog(settings.data_root), spec)
+    candles = require_candles(open_catalog(settings), spec)
     require_room(spec, candles, RunLimits.of(None, open_store(settings)))
     return spec
 
@@ -219,13 +219,13 @@ def run_backtest(settings: "Settings", spec: "BacktestSpec") -> str:
 
 def _reuse(settings: "Settings", spec: "BacktestSpec") -> str | None:
     """Return the run id of the stored result of an identical backtest, now listed as the newest; None without one."""
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.results.reuse import find_reusable, record_reuse
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
 
-    root, registry = settings.data_root, load_registry(settings.coin_strategy_files)
-    stored = find_reusable(open_store(settings), CandleCatalog(root), registry, spec)
+    registry = load_registry(settings.coin_strategy_files)
+    stored = find_reusable(open_store(settings), open_catalog(settings), registry, spec)
     if not stored:
         return None
     from contextlib import closing

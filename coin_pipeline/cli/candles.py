@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def candles() -> None:
-    """Fetch, import, export and check the candles under DATA_ROOT."""
+    """Fetch, import, export and check the stored candles."""
 
 
 candles.add_command(get)
@@ -70,11 +70,11 @@ def import_candles(
     server.start()  # it loads while this process does
 
     from coin_pipeline.backtest.formatting import pluralize
-    from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.imports.batch import FailedImport, candle_paths, import_files
     from coin_pipeline.candles.imports.mapping import parse_columns
     from coin_pipeline.candles.imports.parser.client import CandleFileParser, ParserLimits
     from coin_pipeline.candles.imports.prepare import ImportOptions
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.views.imports import print_failed, print_imported
@@ -90,7 +90,7 @@ def import_candles(
     )
     files, failed = candle_paths(paths), False
     settings = load_settings()
-    catalog = CandleCatalog(settings.data_root)
+    catalog = open_catalog(settings)
     parser = CandleFileParser(server, ParserLimits.of(settings))
     outcomes = import_files(catalog, files, options, time.time_ns(), parser, dry_run=dry_run)
     for outcome in each_with_spinner(outcomes, f"importing {pluralize(len(files), 'file')}"):
@@ -118,8 +118,8 @@ def export_candles(
 
     The suffix selects CSV, Parquet or Feather. Importing the file restores the same candles.
     """
-    from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.files import write_candle_file
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe, utc
     from coin_pipeline.cli.views.progress import spinner
@@ -128,7 +128,7 @@ def export_candles(
 
     require_ordered_days(first, last)
     market, length = parse_symbol(symbol), parse_timeframe(timeframe)
-    catalog = CandleCatalog(load_settings().data_root)
+    catalog = open_catalog(load_settings())
     start, end = first and first.date(), last and last.date()
     with spinner(f"writing {file.name}"):
         stored = catalog.load(market, length, start or date.min, end or date.max).candles
@@ -146,12 +146,32 @@ def list_candles() -> None:
 
     Shows the span, size and coverage of each series, and the day until which it was fetched.
     """
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.cli.views.candles import print_inventory
     from coin_pipeline.settings import load_settings
 
-    settings = load_settings()
-    print_inventory(settings.data_root, *CandleCatalog(settings.data_root).inventory())
+    catalog = open_catalog(load_settings())
+    print_inventory(catalog, *catalog.inventory())
+
+
+@candles.command()
+@click.pass_context
+def upload(ctx: click.Context) -> None:
+    """Copy the candles under DATA_ROOT to the bucket, for COIN_CANDLES=s3.
+
+    Files that the bucket has already are kept there; those that differ are listed, and can be merged with 'coin candles
+    import'. Nothing is removed from DATA_ROOT. Safe to interrupt and repeat.
+    """
+    from coin_pipeline.backtest.formatting import pluralize
+    from coin_pipeline.candles.upload import upload_candles
+    from coin_pipeline.cli.views.progress import each_with_spinner
+    from coin_pipeline.settings import load_settings
+
+    differing = [name for name, same in each_with_spinner(upload_candles(load_settings()), "copying") if not same]
+    for name in differing:
+        click.secho(f"{name}: differs from the file in the bucket, which was kept", fg="red", err=True)
+    click.echo(f"{pluralize(len(differing), 'file')} differ" if differing else "the bucket has all candles")
+    ctx.exit(1 if differing else 0)
 
 
 @candles.command()
@@ -166,7 +186,7 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
     are created: each of their shorter candles is stored, or was fetched and had no trade.
     """
     from coin_pipeline.backtest.formatting import pluralize
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.candles.resample_stored import resample_stored
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
@@ -175,7 +195,7 @@ def resample(*, symbol: str, shorter: str, longer: str, dry_run: bool) -> None:
     from coin_pipeline.settings import load_settings
 
     market, timeframe, to = parse_symbol(symbol), parse_timeframe(shorter), parse_timeframe(longer)
-    catalog = CandleCatalog(load_settings().data_root)
+    catalog = open_catalog(load_settings())
     with spinner(f"creating {to} candles"):
         resampled = resample_stored(catalog, market, timeframe, to)
     bars = len(resampled.bars.time)

@@ -61,8 +61,8 @@ def get(
     coin candles get BTC_KRW ETH_KRW --timeframe 1d --timeframe 1h --from 2024-01-01
     coin candles get BTC_KRW --timeframe 1d --timeframe 1h
     """
-    from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.candles.exchanges.registry import open_exchange, require_timeframe
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.views.candles import print_collected
@@ -78,7 +78,7 @@ def get(
     try:
         with closing(open_exchange(name, settings)) as exchange:
             failed = 0
-            for outcome in _outcomes(CandleCatalog(settings.data_root), exchange, series, *days):
+            for outcome in _outcomes(open_catalog(settings), exchange, series, *days):
                 if isinstance(outcome, str):
                     click.secho(outcome, fg="red", err=True)
                     failed += 1

@@ -162,7 +162,7 @@ def stop_test(test_id: str, *, close: bool) -> None:
 
 @contextmanager
 def _open(settings: "Settings") -> "Iterator[tuple[Advancer, CandleCatalog]]":
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.cli.database import ready_database
     from coin_pipeline.database.engine import create_engine
     from coin_pipeline.forward.advance import Advancer
@@ -170,7 +170,7 @@ def _open(settings: "Settings") -> "Iterator[tuple[Advancer, CandleCatalog]]":
     from coin_pipeline.strategies.registry import load_registry
 
     engine = create_engine(ready_database(settings))
-    catalog = CandleCatalog(settings.data_root)
+    catalog = open_catalog(settings)
     try:
         yield Advancer(Ledger(engine), catalog, load_registry(settings.coin_strategy_files)), catalog
     finally:

@@ -201,7 +201,8 @@ def audit_positions(ctx: click.Context, *, as_json: bool) -> None:
 
 @contextmanager
 def _open_ledger() -> "Iterator[tuple[Ledger, CandleMarks]]":
-    """Yield the ledger, and the prices of the candles under DATA_ROOT."""
+    """Yield the ledger, and the prices of the stored candles."""
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.cli.database import ready_database
     from coin_pipeline.database.engine import create_engine
     from coin_pipeline.ledger.ledger import Ledger
@@ -211,7 +212,7 @@ def _open_ledger() -> "Iterator[tuple[Ledger, CandleMarks]]":
     settings = load_settings()
     engine = create_engine(ready_database(settings))
     try:
-        yield Ledger(engine, allow_short=settings.coin_allow_short), CandleMarks(settings.data_root)
+        yield Ledger(engine, allow_short=settings.coin_allow_short), CandleMarks(open_catalog(settings).place)
     finally:
         engine.dispose()
 

@@ -135,14 +135,14 @@ def write_report(
     coin results report RUN_ID --output report.html
     coin results report RUN_ID --symbol BTC_KRW
     """
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.cli.output import output_file
     from coin_pipeline.report.stored import read_report
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
 
     settings = read_settings(strategy_files)
-    store, catalog = open_store(settings), CandleCatalog(settings.data_root)
+    store, catalog = open_store(settings), open_catalog(settings)
     strategies = partial(load_registry, settings.coin_strategy_files)
     page = read_report(store, catalog, run_id, language, strategies, user_code=True, symbol=symbol).html.encode()
     if output == "-":
@@ -227,7 +227,7 @@ def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *,
     Reports which parts of the spec, candles, code and package versions have changed. Exits with 1 if a figure of the
     result differs; sentences and new fields of another release are printed only.
     """
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.cli.views.replay import print_replay
     from coin_pipeline.results.replay import replay_backtest
     from coin_pipeline.results.store import load_result
@@ -236,7 +236,7 @@ def replay(ctx: click.Context, run_id: str, strategy_files: tuple[Path, ...], *,
     from coin_pipeline.sweeps.replay import is_sweep, replay_sweep
 
     settings = read_settings(strategy_files)
-    store, catalog = open_store(settings), CandleCatalog(settings.data_root)
+    store, catalog = open_store(settings), open_catalog(settings)
     recompute = replay_sweep if is_sweep(load_result(store, run_id)) else replay_backtest
     outcome = recompute(store, catalog, load_registry(settings.coin_strategy_files), run_id)
     if as_json:

@@ -77,7 +77,7 @@ def _resolve(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepReques
     """Validate a request as far as possible before a run is recorded."""
     from coin_pipeline.backtest.limits import RunLimits, require_room
     from coin_pipeline.backtest.preflight import require_candles
-    from coin_pipeline.candles.catalog import CandleCatalog
+    from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
     from coin_pipeline.sweeps.limits import require_trial_room
@@ -88,7 +88,7 @@ def _resolve(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepReques
     spec = resolve_sweep(request, load_registry(settings.coin_strategy_files))
     limits = RunLimits.of(None, open_store(settings))
     require_trial_room(spec, limits)
-    require_room(spec, require_candles(CandleCatalog(settings.data_root), spec), limits)
+    require_room(spec, require_candles(open_catalog(settings), spec), limits)
     return request, spec
 
 

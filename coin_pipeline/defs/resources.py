@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 import dagster as dg
 
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.open_catalog import open_catalog
 from coin_pipeline.database.session import Session
 from coin_pipeline.database.url import database_url
 from coin_pipeline.settings import load_settings
@@ -23,7 +24,7 @@ class CandleCatalogResource(dg.ConfigurableResource[CandleCatalog]):
 
     def create_resource(self, context: dg.InitResourceContext) -> CandleCatalog:  # noqa: ARG002 -- Dagster passes it
         """Return the catalog of stored candles."""
-        return CandleCatalog(load_settings().data_root)
+        return open_catalog(load_settings())
 
 
 class ObjectStoreResource(dg.ConfigurableResource[ObjectStore]):

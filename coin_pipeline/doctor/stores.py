@@ -6,7 +6,7 @@ from pathlib import Path
 from coin_pipeline.alerts.decisions_conditions import MAX_AGE
 from coin_pipeline.backup.locations import Location, open_location
 from coin_pipeline.backup.status import read_status
-from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.open_catalog import open_catalog
 from coin_pipeline.doctor import check_texts, texts
 from coin_pipeline.doctor.machine import TIMEOUTS
 from coin_pipeline.doctor.model import Finding, Installation
@@ -32,7 +32,7 @@ def object_store(at: Installation) -> Finding:
 
 def candles(at: Installation) -> Finding:
     """Check that candles are stored and readable, and recent if they are collected daily."""
-    series, damaged = CandleCatalog(at.settings.data_root).inventory()
+    series, damaged = open_catalog(at.settings, TIMEOUTS).inventory()
     if damaged:
         return at.failed(texts.CANDLES_DAMAGED, count=len(damaged), first=damaged[0])
     if not series:

@@ -74,6 +74,7 @@ CoinError
 │   ├── ForwardTestStopped          no decision is recorded any more
 │   ├── TaskExpiring                the task is being removed
 │   ├── BackupInProgress            another process writes to the location of the backups
+│   ├── SeriesInUse                 another process changes the candles of a series
 │   ├── BackupTooNew                a newer version of the platform has made it
 │   ├── RestoreRefused              the place to restore into is not empty
 │   └── LedgerConflict              an order does not fit the position; nothing was booked
@@ -86,6 +87,8 @@ CoinError
 ├── TooManyUploads                  too many candle files are being uploaded: HTTP 429
 ├── StorageFailed                   objects cannot be read or written
 │   ├── StorageFull
+│   ├── ObjectChanged               replaced by another process while it was read or written
+│   │   └── CopyDamaged             a copy in the cache is not what it was copied from
 │   ├── ObjectCorrupt
 │   ├── StorageRefused              wrong credentials, region or bucket: a retry will not help
 │   │   ├── StorageForbidden        the credentials lack a permission
@@ -140,6 +143,7 @@ from coin_pipeline.errors.conflicts import (
     PositionClosed,
     PresetExists,
     QueueFull,
+    SeriesInUse,
     TaskExpiring,
     TaskIdConflict,
     TokenExists,
@@ -223,6 +227,8 @@ from coin_pipeline.errors.services import (
     UnknownRevision,
 )
 from coin_pipeline.errors.storage import (
+    CopyDamaged,
+    ObjectChanged,
     ObjectCorrupt,
     StorageFailed,
     StorageForbidden,
@@ -254,6 +260,7 @@ __all__ = [
     "Coded",
     "CoinError",
     "Conflict",
+    "CopyDamaged",
     "DamagedCandleFile",
     "DataRefused",
     "DatabaseUnavailable",
@@ -295,6 +302,7 @@ __all__ = [
     "NotPinned",
     "NotReplayable",
     "NothingDecided",
+    "ObjectChanged",
     "ObjectCorrupt",
     "ObjectExists",
     "ObjectNotFound",
@@ -317,6 +325,7 @@ __all__ = [
     "RunFailed",
     "RunInterrupted",
     "SchemaNotChanged",
+    "SeriesInUse",
     "ServiceUnavailable",
     "StorageFailed",
     "StorageForbidden",

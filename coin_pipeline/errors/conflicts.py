@@ -24,6 +24,13 @@ class IdempotencyConflict(Conflict):
         super().__init__(coded("idempotency_conflict", key=key[:80], made=made))
 
 
+class SeriesInUse(Conflict):
+    """Another process changes the candles of a series in a bucket, for longer than a writer waits."""
+
+    def __init__(self, series: str, holder: str) -> None:
+        super().__init__(f"the candles of {series} are being changed by {holder}; try again when it has finished")
+
+
 class TaskIdConflict(Conflict):
     """Two different requests used one task id."""
 

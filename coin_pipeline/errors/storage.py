@@ -30,6 +30,24 @@ class ObjectCorrupt(StorageFailed):
         super().__init__(coded("object_corrupt", key=key, reason=reason))
 
 
+class ObjectChanged(StorageFailed):
+    """An object was replaced or removed since it was looked at."""
+
+    client_message = None  # the text names only the object
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key!r} was changed by another process meanwhile; run it again")
+
+
+class CopyDamaged(ObjectChanged):
+    """A copy in the cache is not what it was copied from; it has been removed."""
+
+    def __init__(self, key: str) -> None:
+        StorageFailed.__init__(
+            self, f"the copy of {key!r} in the cache was damaged, and has been removed; run it again"
+        )
+
+
 class StorageRefused(StorageFailed):
     """The object store rejected the request; a setting or permission must change."""
 

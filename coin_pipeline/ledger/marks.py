@@ -6,19 +6,18 @@ valued within milliseconds, and a candle counts as soon as it is stored.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from decimal import Context, Decimal
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from coin_pipeline.candles.symbol import similar_symbol, upbit_market
+from coin_pipeline.candles.symbol import similar_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, utc
 from coin_pipeline.candles.year_files.arrow import to_ohlcv
 from coin_pipeline.candles.year_files.parquet import open_row_groups
-from coin_pipeline.candles.year_files.paths import name_under, series_folder, stored_symbols, year_files
+from coin_pipeline.candles.year_files.places import CandlePlace, YearFile, read_unchanged
 from coin_pipeline.errors import NoPrice
 from coin_pipeline.ledger.amounts import MIN_VALUE
 
@@ -26,7 +25,7 @@ MarkSource = Literal["request", "candle", "entry_price"]
 """Where a price is from: the request, the newest stored candle, or, without either, the entries of the position."""
 _ROUNDING = Context(prec=150)
 _NEVER = 2**63
-_State = tuple[int, int, int] | None
+_State = tuple[int, int] | None
 
 
 class Mark(NamedTuple):
@@ -51,21 +50,22 @@ class _Close(NamedTuple):
 class _Reading(NamedTuple):
     """The newest close of a market, valid until a file that determines it changes or a stored candle finishes."""
 
-    seen: Mapping[Path, _State]
+    state: Hashable
+    read: Mapping[YearFile, _State]
     until_ns: int
     mark: Mark | None
 
 
 class CandleMarks:
-    """The newest stored closes under one folder. Thread-safe.
+    """The newest stored closes. Thread-safe.
 
     Args:
-        root: DATA_ROOT.
+        place: Where the candles are.
         now_ns: The current time, ns UTC: candles that close later are not finished.
     """
 
-    def __init__(self, root: Path, now_ns: Callable[[], int] = time.time_ns) -> None:
-        self._root = root
+    def __init__(self, place: CandlePlace, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._place = place
         self._now_ns = now_ns
         self._cache: dict[str, _Reading] = {}
         self._lock = threading.Lock()
@@ -79,8 +79,8 @@ class CandleMarks:
         """
         with self._lock:
             reading = self._cache.get(symbol)
-        if reading is None or self._is_outdated(reading):
-            reading = self._read(symbol)
+        if reading is None or self._is_outdated(symbol, reading):
+            reading = read_unchanged(lambda: self._read(symbol))
             with self._lock:
                 self._cache[symbol] = reading
         return reading.mark
@@ -98,38 +98,36 @@ class CandleMarks:
         """
         mark = self.newest(symbol)
         if mark is None:
-            raise NoPrice(field, symbol, similar_symbol(symbol, stored_symbols(self._root)))
+            raise NoPrice(field, symbol, similar_symbol(symbol, self._place.symbols()))
         return mark
 
-    def _is_outdated(self, reading: _Reading) -> bool:
-        return self._now_ns() >= reading.until_ns or any(_state(path) != state for path, state in reading.seen.items())
+    def _is_outdated(self, symbol: str, reading: _Reading) -> bool:
+        return (
+            self._now_ns() >= reading.until_ns
+            or self._place.state(symbol) != reading.state
+            or any(_state(file) != state for file, state in reading.read.items())
+        )
 
     def _read(self, symbol: str) -> _Reading:
         """Return the newest close, and the state, from before it was read, of everything that determines it."""
-        seen: dict[Path, _State] = {}
-
-        def watch(path: Path) -> Path:
-            seen[path] = _state(path)
-            return path
-
-        for market in (symbol, upbit_market(symbol)):
-            watch(self._root / market)  # changes when a timeframe is added
+        state, read = self._place.state(symbol), dict[YearFile, _State]()
+        place = self._place.listed(symbol)
         closes, until_ns = [], _NEVER
         for timeframe in TIMEFRAMES.values():
-            folder = series_folder(self._root, symbol, timeframe)
-            for path in reversed(year_files(watch(folder)) if folder.is_dir() else ()):
-                close, next_ns = self._last_close(watch(path), timeframe)
+            for file in reversed(place.series(symbol, timeframe).files()):
+                read[file] = _state(file)
+                close, next_ns = self._last_close(file, timeframe)
                 until_ns = min(until_ns, next_ns)
                 if close:
                     closes.append(close)
                     break
         newest = max(closes, key=lambda close: close.time_ns, default=None)  # the shortest timeframe of equal times
-        return _Reading(seen, until_ns, newest and Mark(price_of(newest.price), "candle", utc(newest.time_ns)))
+        return _Reading(state, read, until_ns, newest and Mark(price_of(newest.price), "candle", utc(newest.time_ns)))
 
-    def _last_close(self, path: Path, timeframe: Timeframe) -> tuple[_Close | None, int]:
+    def _last_close(self, year_file: YearFile, timeframe: Timeframe) -> tuple[_Close | None, int]:
         """Return the newest finished close of a file, and when its next candle finishes, ns UTC."""
         last_open, next_open = self._now_ns() - timeframe.ns, _NEVER
-        with open_row_groups(path, name_under(self._root, path)) as file:
+        with open_row_groups(year_file) as file:
             for group in reversed(file.groups):
                 if group.opens and group.opens[0] > last_open:
                     next_open = group.opens[0]
@@ -154,10 +152,9 @@ def price_of(price: float) -> Decimal:
     return Decimal(repr(float(price))).quantize(MIN_VALUE, context=_ROUNDING).normalize(_ROUNDING)
 
 
-def _state(path: Path) -> _State:
-    """Return what changes whenever a file is written or replaced, or an entry of a folder is added; None if missing."""
+def _state(file: YearFile) -> _State:
+    """Return what changes when a program writes a file in place; None if it was removed."""
     try:
-        status = path.stat()
+        return file.modified_ns(), file.size()
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -16,6 +16,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.local_time import UnclearLocalTime, to_utc
 from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.open_catalog import open_catalog
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import (
@@ -83,7 +84,7 @@ def resolve_candles(
     names = [candles] if isinstance(candles, str) else list(candles)
     if not names or not all(isinstance(name, str) for name in names):
         raise _invalid("pass a DataFrame, a dict of DataFrames by symbol, or names of stored symbols")
-    stored = catalog or CandleCatalog(load_settings().data_root)
+    stored = catalog or open_catalog(load_settings())
     symbols, length = tuple(map(parse_symbol, names)), parse_timeframe(timeframe or "1d")
     return _from_catalog(stored, symbols, start, end, length, timezone)
 

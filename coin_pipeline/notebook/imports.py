@@ -13,6 +13,7 @@ from coin_pipeline.candles.imports.parser.server import shared_server
 from coin_pipeline.candles.imports.prepare import ImportOptions
 from coin_pipeline.candles.imports.series import store_series
 from coin_pipeline.candles.imports.stamps import Stamps
+from coin_pipeline.candles.open_catalog import open_catalog
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.settings import load_settings
@@ -58,7 +59,7 @@ def import_candles(
     given = [files] if isinstance(files, str | os.PathLike) else list(files)
     paths, now = candle_paths(map(Path, given)), time.time_ns()
     settings = load_settings()
-    stored_candles = catalog or CandleCatalog(settings.data_root)
+    stored_candles = catalog or open_catalog(settings)
     planned = []
     parser = CandleFileParser(shared_server(), ParserLimits.of(settings))
     for outcome in plan_import(stored_candles, paths, options, now, parser):

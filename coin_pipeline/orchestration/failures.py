@@ -41,7 +41,7 @@ def translate_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (errors.StorageUnavailable, errors.ServiceUnavailable) as error:
+    except (errors.StorageUnavailable, errors.ObjectChanged, errors.ServiceUnavailable) as error:
         raise dg.RetryRequested(MAX_RETRIES, RETRY_DELAY_S) from error
     except errors.CoinError as error:
         raise _failure(error) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from coin_pipeline.database.session import Cursor, Session
-from coin_pipeline.storage.base import ObjectStore
+from coin_pipeline.storage.base import CACHE, CANDLES, LOCKS, ObjectStore
 
 DAY = timedelta(days=1)
 WINDOW = 7 * DAY
@@ -25,6 +25,9 @@ _KINDS = {
     "fingerprints": "fingerprints",
     "pins": "pins",
     "archive": "archive records",
+    CANDLES: "candles",
+    LOCKS: "locks",
+    CACHE: "copies of candles",
     "backups": "backups",
     "logs": "logs",
     "compute_logs": "output of ops",

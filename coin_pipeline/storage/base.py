@@ -29,6 +29,12 @@ COMPUTE_LOGS = "compute_logs"
 """First part of the keys of what ops printed, which Dagster stores in the bucket of the results."""
 
 
+CANDLES, LOCKS = "candles", "locks"
+"""The same of candles in a bucket, and of the locks of those who write them."""
+CACHE = "cache"
+"""Folder of DATA_ROOT with copies of what is in a bucket."""
+
+
 class ObjectEntry(NamedTuple):
     """An object in a listing: its key, its size in bytes, and its modification time (UTC)."""
 

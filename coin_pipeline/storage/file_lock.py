@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 from pathlib import Path
 from typing import IO
 
@@ -65,6 +66,11 @@ def file_id(path: Path) -> FileId | None:
         return _id_of(path.stat())
     except FileNotFoundError:
         return None
+
+
+def holder() -> str:
+    """Return how this process is named to another one that waits for its lock."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def _id_of(status: os.stat_result) -> FileId:

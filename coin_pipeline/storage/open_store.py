@@ -16,6 +16,8 @@ from coin_pipeline.storage.local import LocalStore
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
+    from coin_pipeline.storage.s3 import S3Store
+
 CONNECT_S, CONNECTIONS = 3, 16
 _clients: "WeakSet[BaseClient]" = WeakSet()
 
@@ -54,6 +56,18 @@ def open_archive(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) ->
         reason = "names no bucket; set it to the bucket that old results are moved to"
         raise InvalidSettings([Problem("COIN_ARCHIVE_BUCKET", reason)])
     return _open_bucket(settings, settings.coin_archive_bucket, timeouts)
+
+
+def open_folder(settings: Settings, folder: str, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> "S3Store":
+    """Return the store of one folder of the bucket of the results.
+
+    Raises:
+        InvalidSettings: AWS_BUCKET_NAME is not set.
+    """
+    if not settings.aws_bucket_name:
+        reason = "names no bucket, which candles in a bucket need; set it, and COIN_CANDLES to local until then"
+        raise InvalidSettings([Problem("AWS_BUCKET_NAME", reason)])
+    return _open_bucket(settings, settings.aws_bucket_name, timeouts, folder)
 
 
 def new_client(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> "BaseClient":
@@ -96,10 +110,10 @@ def _open(settings: Settings, timeouts: StoreTimeouts) -> ObjectStore:
     return ArchivedStore(local, partial(open_archive, settings, timeouts)) if settings.coin_archive_bucket else local
 
 
-def _open_bucket(settings: Settings, name: str, timeouts: StoreTimeouts) -> ObjectStore:
+def _open_bucket(settings: Settings, name: str, timeouts: StoreTimeouts, folder: str = "") -> "S3Store":
     from coin_pipeline.storage.s3 import S3Store  # noqa: PLC0415 -- as above
 
-    return S3Store(new_client(settings, timeouts), name, timeouts.read_budget_s)
+    return S3Store(new_client(settings, timeouts), name, timeouts.read_budget_s, folder)
 
 
 def _close_clients() -> None:

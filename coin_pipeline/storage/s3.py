@@ -4,17 +4,25 @@ import base64
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from io import BufferedIOBase, BytesIO
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
-from coin_pipeline.errors import ObjectCorrupt, ObjectExists, ObjectNotFound, StorageUnavailable, StorageUnsupported
+from coin_pipeline.errors import (
+    ObjectChanged,
+    ObjectCorrupt,
+    ObjectExists,
+    ObjectNotFound,
+    StorageUnavailable,
+    StorageUnsupported,
+)
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.retry import retry_until_available
 from coin_pipeline.storage.base import SHA256 as _SHA256
@@ -30,6 +38,7 @@ from coin_pipeline.storage.base import (
     verify_sha256,
 )
 from coin_pipeline.storage.s3_errors import (
+    ABSENT,
     BROKEN_READ,
     error_code,
     has_no_error_body,
@@ -57,6 +66,15 @@ _UPLOAD_MARKERS = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadId
 _PART_MARKERS = {"PartNumberMarker": "NextPartNumberMarker"}
 
 
+class ObjectVersion(NamedTuple):
+    """An object in a listing: its key, its size in bytes, its modification time (UTC), and the ETag of its content."""
+
+    key: str
+    size: int
+    modified: datetime
+    etag: str
+
+
 class S3Store:
     """An ObjectStore in a bucket.
 
@@ -64,33 +82,60 @@ class S3Store:
         client: A boto3 S3 client; threads may share it.
         bucket: Name of the bucket.
         read_budget_s: An interrupted read starts over only within this many seconds of its start.
+        folder: Folder of the bucket that holds the objects, without a slash at the end; empty for the whole bucket.
     """
 
-    def __init__(self, client: "BaseClient", bucket: str, read_budget_s: float = math.inf) -> None:
+    def __init__(self, client: "BaseClient", bucket: str, read_budget_s: float = math.inf, folder: str = "") -> None:
         self.bucket = bucket
         self.client: Any = client
         self._read_budget_s = read_budget_s
+        self._prefix = f"{folder}/" if folder else ""
+
+    def __str__(self) -> str:
+        """Return the s3:// URL of the bucket or of the folder."""
+        return f"s3://{self.bucket}/{self._prefix}".rstrip("/")
 
     def put(
         self, key: str, data: "ReadableBuffer", *, overwrite: bool = False, metadata: Mapping[str, str] | None = None
     ) -> None:
         """Store an object; see `ObjectStore.put`."""
-        check_key(key)
-        view = memoryview(data)
-        digest = sha256_hex(data)
-        condition = {} if overwrite else {"IfNoneMatch": "*"}
-        attributes = {"Metadata": {**check_metadata(metadata), _SHA256: digest}}
-        send = self._send if view.nbytes <= MULTIPART_THRESHOLD_BYTES else self._send_parts
-        try:
-            self._retry(key, lambda: _retry_race(lambda: send(key, view, attributes, condition)))
-        except _KeyTaken:
-            if (self.info(key).sha256 or sha256_hex(self.get(key))) != digest:
-                raise ObjectExists(key) from None
+        if not self._put(key, data, {} if overwrite else {"IfNoneMatch": "*"}, metadata):
+            raise ObjectExists(key)
+
+    def replace(self, key: str, data: "ReadableBuffer", etag: str | None) -> None:
+        """Store an object in place of one version.
+
+        Args:
+            key: The key.
+            data: The bytes.
+            etag: ETag of the version to replace; None to create an object.
+
+        Raises:
+            ObjectChanged: The key holds another version, or none.
+        """
+        if not self._put(key, data, {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}):
+            raise ObjectChanged(key)
 
     def get(self, key: str) -> bytes:
         """Return the bytes under a key, verified against their digest; see `ObjectStore.get`."""
         check_key(key)
         return self._retry(key, lambda: self._read(key, lambda body: body.read(), partial(verify_sha256, key)))
+
+    def get_range(self, key: str, start: int, stop: int, etag: str) -> bytes:
+        """Return the bytes from start to stop, exclusive, of one version of an object.
+
+        They are not verified: the digest of the object is that of all its bytes.
+
+        Raises:
+            ObjectChanged: The key holds another version, or none.
+        """
+        check_key(key)
+        options = {"Range": f"bytes={start}-{stop - 1}", "IfMatch": etag}
+        verify = partial(_require_size, key, stop - start)
+        try:
+            return self._retry(key, lambda: self._read(key, lambda body: body.read(), verify, options))
+        except (_KeyTaken, ObjectNotFound):
+            raise ObjectChanged(key) from None
 
     @contextmanager
     def open(self, key: str) -> Iterator[BufferedIOBase]:
@@ -117,11 +162,23 @@ class S3Store:
 
     def entries(self, prefix: str = "") -> Iterator[ObjectEntry]:
         """Yield the objects under the folder `prefix`, or all objects."""
+        return (ObjectEntry(key, size, modified) for key, size, modified, _ in self.versions(prefix))
+
+    def versions(self, prefix: str = "") -> Iterator[ObjectVersion]:
+        """Yield the objects under the folder `prefix`, or all objects, with their ETags."""
         below = f"{check_key(prefix)}/" if prefix else ""
         for page in self._pages(prefix, partial(self._call, "list_objects_v2"), _OBJECT_MARKERS, Prefix=below):
             for item in page.get("Contents", []):
-                if is_key(item["Key"]):  # skips the placeholders that consoles create for folders
-                    yield ObjectEntry(item["Key"], item["Size"], item["LastModified"])
+                key = item["Key"].removeprefix(self._prefix)
+                if is_key(key):  # skips the placeholders that consoles create for folders
+                    yield ObjectVersion(key, item["Size"], item["LastModified"], item["ETag"])
+
+    def folders(self) -> Iterator[str]:
+        """Yield the names of the folders at the top."""
+        fetch = partial(self._call, "list_objects_v2")
+        for page in self._pages("", fetch, _OBJECT_MARKERS, Prefix="", Delimiter="/"):
+            for item in page.get("CommonPrefixes", []):
+                yield item["Prefix"].removeprefix(self._prefix).rstrip("/")
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield the keys of `entries`."""
@@ -142,8 +199,9 @@ class S3Store:
             for page in self._pages(prefix, fetch, _UPLOAD_MARKERS, Prefix=f"{check_key(prefix)}/"):
                 for upload in page.get("Uploads", []):
                     if upload["Initiated"] < before:
-                        size = self._uploaded_bytes(upload["Key"], upload["UploadId"])
-                        yield IncompleteWrite(upload["Key"], size, upload["Initiated"], upload["UploadId"])
+                        key = upload["Key"].removeprefix(self._prefix)
+                        size = self._uploaded_bytes(key, upload["UploadId"])
+                        yield IncompleteWrite(key, size, upload["Initiated"], upload["UploadId"])
 
     def discard(self, leftover: IncompleteWrite) -> None:
         """Abort an upload; aborting an absent one is not an error."""
@@ -155,11 +213,53 @@ class S3Store:
 
     def uri(self, key: str) -> str:
         """Return the s3:// URL of an object."""
-        return f"s3://{self.bucket}/{check_key(key)}"
+        return f"{self}/{check_key(key)}"
+
+    def request(self, operation: str, key: str, tolerated: Container[str] = (), **arguments: Any) -> Any:  # noqa: ANN401 -- boto3's
+        """Send an idempotent request; it is repeated while the server is away, if the thread tolerates outages.
+
+        Args:
+            operation: Name of boto3's method.
+            key: Key of the object.
+            tolerated: Codes of expected errors.
+            arguments: Further arguments of the method.
+
+        Returns:
+            The response, or None after a tolerated error.
+        """
+
+        def attempt() -> object:
+            try:
+                return self._call(operation, Key=key, **arguments)
+            except ClientError as error:
+                if error_code(error) not in tolerated:
+                    raise
+            return None
+
+        return self._retry(key, attempt)
+
+    def _put(
+        self, key: str, data: "ReadableBuffer", condition: dict[str, str], metadata: Mapping[str, str] | None = None
+    ) -> bool:
+        """Store an object on a condition; return whether the key holds its bytes now."""
+        check_key(key)
+        view = memoryview(data)
+        digest = sha256_hex(data)
+        attributes = {"Metadata": {**check_metadata(metadata), _SHA256: digest}}
+        send = self._send if view.nbytes <= MULTIPART_THRESHOLD_BYTES else self._send_parts
+        try:
+            self._retry(key, lambda: _retry_race(lambda: send(key, view, attributes, condition)))
+        except _KeyTaken:
+            # It may have been stored although the response was lost.
+            try:
+                return (self.info(key).sha256 or sha256_hex(self.get(key))) == digest
+            except ObjectNotFound:
+                return False
+        return True
 
     def _send(self, key: str, view: memoryview, attributes: dict[str, Any], condition: dict[str, str]) -> None:
         digest = base64.b64encode(hashlib.sha256(view).digest()).decode()
-        with _detect_existing():
+        with _detect_existing(replaces="IfMatch" in condition):
             self._call("put_object", Key=key, Body=BytesIO(view), ChecksumSHA256=digest, **attributes, **condition)
 
     def _send_parts(self, key: str, view: memoryview, attributes: dict[str, Any], condition: dict[str, str]) -> None:
@@ -170,7 +270,7 @@ class S3Store:
                 self._send_part(upload, number, view[start : start + PART_BYTES])
                 for number, start in enumerate(range(0, view.nbytes, PART_BYTES), start=1)
             ]
-            with _detect_existing():
+            with _detect_existing(replaces="IfMatch" in condition):
                 self._call("complete_multipart_upload", **upload, MultipartUpload={"Parts": parts}, **condition)
         except BaseException as error:
             # The upload is also gone if a completed request lost its response.
@@ -194,11 +294,18 @@ class S3Store:
         with suppress(ClientError, BotoCoreError):  # the lifecycle rule of `coin storage init` aborts it after a day
             self._call("abort_multipart_upload", **upload)
 
-    def _read(self, key: str, receive: Callable[[Any], S], verify: Callable[[S, str | None], T]) -> T:
+    def _read(
+        self,
+        key: str,
+        receive: Callable[[Any], S],
+        verify: Callable[[S, str | None], T],
+        options: Mapping[str, str] = MappingProxyType({"ChecksumMode": "ENABLED"}),
+    ) -> T:
         """Read an object; an interrupted or damaged read starts over."""
         deadline = time.monotonic() + self._read_budget_s
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            response = self._open(key, ChecksumMode="ENABLED")
+            with _detect_existing():
+                response = self._open(key, **options)
             try:
                 return verify(receive(response["Body"]), response["Metadata"].get(_SHA256))
             except (*BROKEN_READ, FlexibleChecksumError, ObjectCorrupt):
@@ -249,7 +356,9 @@ class S3Store:
         return self._call("head_object", Key=key)  # it was created in the meantime
 
     def _call(self, operation: str, **arguments: Any) -> Any:  # noqa: ANN401 -- boto3's
-        response = require_s3_response(operation, getattr(self.client, operation)(Bucket=self.bucket, **arguments))
+        names = {name: self._prefix + arguments[name] for name in ("Key", "Prefix") if name in arguments}
+        send = getattr(self.client, operation)
+        response = require_s3_response(operation, send(Bucket=self.bucket, **arguments | names))
         report_progress()
         return response
 
@@ -257,10 +366,16 @@ class S3Store:
         """Run an idempotent request, and retry it while the store is unavailable if the thread tolerates outages."""
 
         def attempt() -> T:
-            with translate_s3_errors(self.uri(key) if key else f"s3://{self.bucket}"):
+            with translate_s3_errors(self.uri(key) if key else str(self)):
                 return work()
 
         return retry_until_available(attempt, lambda error: isinstance(error, StorageUnavailable))
+
+
+def _require_size(key: str, size: int, data: bytes, _sha256: str | None) -> bytes:
+    if len(data) != size:
+        raise ObjectCorrupt(key, f"the store sent {len(data):,} bytes, not the {size:,} of the requested range")
+    return data
 
 
 def _copy(file: BufferedIOBase, body: Any) -> BufferedIOBase:  # noqa: ANN401 -- boto3's
@@ -284,11 +399,11 @@ def _retry_race(send: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _detect_existing() -> Iterator[None]:
+def _detect_existing(*, replaces: bool = False) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error_code(error) in _PRECONDITION_FAILED:
+        if error_code(error) in _PRECONDITION_FAILED or (replaces and error_code(error) in ABSENT):
             raise _KeyTaken from error
         raise
 
@@ -298,4 +413,4 @@ def _has_code(error: BaseException, codes: set[str]) -> bool:
 
 
 class _KeyTaken(Exception):
-    """The key holds an object already."""
+    """The key holds an object already, or another version than the requested one."""

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,11 +129,12 @@ def test_one_of_many_threads_gets_the_lock_of_a_bucket(s3_server: "S3Server") ->
 
 def test_an_abandoned_lock_of_a_bucket_is_taken_over(s3_server: "S3Server") -> None:
     """The process that lost it learns it before it writes a manifest."""
-    from coin_pipeline.backup.s3_lock import LockObject  # noqa: PLC0415 -- as above
+    from coin_pipeline.storage.s3_lock import LockObject  # noqa: PLC0415 -- as above
 
     location = s3_location(s3_server, lease_s=-1)  # expired as soon as it is written
-    key = f"{location.uri().split('/', 3)[3]}/backup.lock"
-    abandoned = LockObject(location, key, lease_s=-1)
+    bucket, prefix = location.uri().removeprefix("s3://").split("/", 1)
+    key = f"{prefix}/backup.lock"
+    abandoned = LockObject(s3_server.store(bucket), key, -1, partial(BackupInProgress, location.uri()))
     abandoned.acquire()
     with location.lock():
         with pytest.raises(BackupInProgress, match="took it over"):

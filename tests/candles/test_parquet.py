@@ -174,7 +174,7 @@ def test_a_long_text_beside_the_candles_is_rejected(catalog: CandleCatalog, dail
     note = pa.DictionaryArray.from_arrays(pa.array(np.zeros(366, np.int8)), ["x" * 2_000])
     pq.write_table(pq.read_table(path).append_column("note", note.cast(pa.string())), path)
     with pytest.raises(InvalidCandleFile, match="its column note has a text of 2,000 bytes"):
-        read_extra_columns(path, YEAR_FILE)
+        read_extra_columns(catalog.place.series("BTC_KRW", daily).files()[0])
 
 
 def test_a_footer_that_declares_more_rows_than_the_pages_hold_is_damage(

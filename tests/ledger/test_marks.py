@@ -11,6 +11,7 @@ import pytest
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import TIMEFRAMES, day_range
+from coin_pipeline.candles.year_files.places import FolderPlace
 from coin_pipeline.errors import InvalidCandleFile, NoPrice
 from coin_pipeline.ledger.accounting import Holding, Side
 from coin_pipeline.ledger.marks import CandleMarks, price_of
@@ -34,7 +35,7 @@ def store(tmp_path: Path) -> Store:
 
 def test_the_newest_close_of_all_timeframes(store: Store, tmp_path: Path) -> None:
     """A candle that is stored later counts at once, whichever file or folder it is in."""
-    marks = CandleMarks(tmp_path)
+    marks = CandleMarks(FolderPlace(tmp_path))
     assert marks.newest("BTC_KRW") is None
     for timeframe, first in (("1h", date(2024, 3, 1)), ("1d", date(2023, 6, 1)), ("1m", date(2024, 3, 2))):
         close = store(timeframe, first, 10)
@@ -52,7 +53,7 @@ def test_an_unfinished_candle_does_not_count(store: Store, tmp_path: Path) -> No
     """The legacy platform stored the candle of the current day."""
     store("1d", date(2024, 3, 1), 3)
     second_closes = day_range(date(2024, 3, 2), date(2024, 3, 2))[1]
-    newest = CandleMarks(tmp_path, lambda: second_closes + 9 * 3_600 * 10**9).newest("BTC_KRW")
+    newest = CandleMarks(FolderPlace(tmp_path), lambda: second_closes + 9 * 3_600 * 10**9).newest("BTC_KRW")
     assert newest is not None
     assert newest.time == datetime(2024, 3, 3, tzinfo=UTC)
 
@@ -61,7 +62,7 @@ def test_a_stored_candle_counts_once_it_has_finished(store: Store, tmp_path: Pat
     """Although its file has not changed since it was read."""
     store("1d", date(2024, 3, 1), 3)
     now = datetime(2024, 3, 1, 23, tzinfo=UTC)
-    marks = CandleMarks(tmp_path, lambda: int(now.timestamp()) * 10**9)
+    marks = CandleMarks(FolderPlace(tmp_path), lambda: int(now.timestamp()) * 10**9)
     closed = []
     for _ in range(4):
         newest = marks.newest("BTC_KRW")
@@ -74,7 +75,7 @@ def test_a_market_without_candles_suggests_a_stored_one(store: Store, tmp_path: 
     """The message names the field to send."""
     store("1d", date(2024, 3, 1), 3)
     with pytest.raises(NoPrice, match=r"^entry_price: is missing.*did you mean 'BTC_KRW'\?"):
-        CandleMarks(tmp_path).require("BTC_KRX", "entry_price")
+        CandleMarks(FolderPlace(tmp_path)).require("BTC_KRX", "entry_price")
 
 
 def test_a_damaged_file_does_not_hide_positions(store: Store, tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_damaged_file_does_not_hide_positions(store: Store, tmp_path: Path) ->
     store("1d", date(2024, 3, 1), 3)
     (file,) = (tmp_path / "BTC_KRW/1D").glob("*.parquet")
     file.write_bytes(b"PAR1")
-    marks, now = CandleMarks(tmp_path), datetime.now(UTC)
+    marks, now = CandleMarks(FolderPlace(tmp_path)), datetime.now(UTC)
     with pytest.raises(InvalidCandleFile):
         marks.require("BTC_KRW", "entry_price")
     holding = Holding(Side.BUY, Decimal(3), Decimal(100), Decimal(1), Decimal(2))

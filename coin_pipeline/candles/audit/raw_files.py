@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe
 from coin_pipeline.candles.validation import sorted_unique
 from coin_pipeline.candles.year_files.decoding import decode
 from coin_pipeline.candles.year_files.parquet import FileSummary, open_row_groups, summarize
-from coin_pipeline.candles.year_files.paths import name_under, series_folder, year_files
+from coin_pipeline.candles.year_files.places import YearFile
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 
 
@@ -46,9 +45,13 @@ NO_ROWS = NumberedRows(OHLCV.empty(), np.arange(0))
 class StoredFile:
     """A year file; `summary` is an error message if its footer cannot be read."""
 
-    path: Path
-    name: str
+    file: YearFile
     summary: FileSummary | str
+
+    @property
+    def name(self) -> str:
+        """Its name in messages."""
+        return self.file.name
 
     @property
     def span(self) -> Interval | None:
@@ -69,7 +72,7 @@ class StoredFile:
             InvalidCandleFile: The file cannot be read.
             InvalidCandles: A row has no time.
         """
-        with open_row_groups(self.path, self.name) as file:
+        with open_row_groups(self.file) as file:
             candles = decode([file]).candles
         return NumberedRows(candles, np.arange(len(candles.time))), file.footer.sha256
 
@@ -79,7 +82,7 @@ class StoredFile:
         Raises:
             InvalidCandleFile, InvalidCandles: As for `read`.
         """
-        with open_row_groups(self.path, self.name, begin, end) as file:
+        with open_row_groups(self.file, begin, end) as file:
             return decode([file]).candles
 
 
@@ -91,12 +94,11 @@ def stored_files(catalog: CandleCatalog, symbol: str, timeframe: Timeframe) -> l
         InvalidCandleFile: The series is stored under two spellings.
     """
     files = []
-    for path in year_files(series_folder(catalog.root, symbol, timeframe)):
-        name = name_under(catalog.root, path)
+    for file in catalog.place.series(symbol, timeframe).files():
         try:
-            files.append(StoredFile(path, name, summarize(path, name)))
+            files.append(StoredFile(file, summarize(file)))
         except (InvalidCandleFile, InvalidCandles) as error:
-            files.append(StoredFile(path, name, str(error)))
+            files.append(StoredFile(file, str(error)))
     return files
 
 

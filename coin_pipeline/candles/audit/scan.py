@@ -168,7 +168,7 @@ class _Scan:
         index = int(rows.candles.time.argmax())
         opens = int(rows.candles.time[index])
         closes = opens + self._timeframe.ns
-        if file.path.stat().st_mtime_ns >= closes:
+        if file.file.modified_ns() >= closes:
             return None
         message = f"was stored before it closed at {format_utc(closes)}"
         example = Example(opens, file.name, int(rows.numbers[index]) + 1, message)

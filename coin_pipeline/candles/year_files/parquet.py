@@ -1,12 +1,12 @@
-"""The Parquet file of one year: encode, open selected row groups, summarize from the footer, replace atomically."""
+"""The Parquet file of one year: encode, open selected row groups, summarize from the footer."""
 
-import errno
+import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -31,9 +31,9 @@ from coin_pipeline.candles.year_files.parquet_limits import (
     open_limited,
     restore_texts,
 )
+from coin_pipeline.candles.year_files.places import OpenedFile, YearFile
 from coin_pipeline.errors import DamagedCandleFile, InvalidCandleFile
 from coin_pipeline.liveness import report_progress
-from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
 _GROUP_ROWS = 65_536
 _PAGE_BYTES = 131_072  # an uncompressed page still fits in the CPU cache when it is decoded
@@ -128,6 +128,15 @@ class RowGroups:
                 raise ValueError(reason)
             return normalize_table(self.source, table, self._time, SEOUL_OFFSET_NS, group.first_row)
 
+    def content_sha256(self) -> str:
+        """Return a digest of the candles of the whole file; a file without a stored digest is hashed whole.
+
+        Raises:
+            DamagedCandleFile: The file cannot be read.
+        """
+        with _translate_errors(self.source):
+            return self.footer.sha256 or hashlib.sha256(self._file.read_at(self._file.size(), 0)).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class FileSpan:
@@ -152,13 +161,15 @@ class FileSummary(NamedTuple):
 
 
 @contextmanager
-def open_row_groups(path: Path, source: str, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[RowGroups]:
+def open_row_groups(year_file: YearFile, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[RowGroups]:
     """Open the row groups that may contain candles of [start_ns, end_ns), and those between them.
 
     Raises:
-        DamagedCandleFile: The file cannot be read; `source` is its name in the message.
+        DamagedCandleFile: The file cannot be read.
+        StorageFailed: The bucket cannot be read.
     """
-    with _open_file(path, source) as file:
+    source = year_file.name
+    with _open_file(year_file) as (file, expect):
         with _translate_errors(source):
             check_footer(file)
             reader = open_limited(source, file)
@@ -168,17 +179,20 @@ def open_row_groups(path: Path, source: str, start_ns: int = -(2**63), end_ns: i
             footer = parse_footer(reader.schema_arrow.metadata)
         hits = [g.number for g in groups if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
         selected = groups[hits[0] : hits[-1] + 1] if hits else ()
+        expect(partial(_positions, reader.metadata, selected))
         report_progress()
         yield RowGroups(source, selected, footer, file, time, deque([reader]))
 
 
-def read_extra_columns(path: Path, source: str) -> list[tuple[str, pa.ChunkedArray]]:
+def read_extra_columns(year_file: YearFile) -> list[tuple[str, pa.ChunkedArray]]:
     """Read the columns of a file other than the six of a candle, with their names.
 
     Raises:
         DamagedCandleFile: The file cannot be read.
+        StorageFailed: The bucket cannot be read.
     """
-    with _open_file(path, source) as file, _translate_errors(source):
+    source = year_file.name
+    with _open_file(year_file) as (file, _), _translate_errors(source):
         schema = open_limited(source, file).schema_arrow
         candle_columns = {_time_column(schema), *PRICE_COLUMNS}
         names = [name for name in schema.names if name not in candle_columns]
@@ -192,14 +206,15 @@ def read_extra_columns(path: Path, source: str) -> list[tuple[str, pa.ChunkedArr
         ]
 
 
-def summarize(path: Path, source: str) -> FileSummary:
+def summarize(year_file: YearFile) -> FileSummary:
     """Return the span and the footer of a file; rows are read only if the footer has no statistics.
 
     Raises:
         DamagedCandleFile: The file cannot be read, or has no times.
         InvalidCandles: A row has no time.
+        StorageFailed: The bucket cannot be read.
     """
-    with open_row_groups(path, source) as file:
+    with open_row_groups(year_file) as file:
         opens = [group.opens or _opens(file.read(group)) for group in file.groups if group.rows]
     if not opens:
         return FileSummary(None, file.footer)
@@ -207,29 +222,12 @@ def summarize(path: Path, source: str) -> FileSummary:
     return FileSummary(span, file.footer)
 
 
-def replace_file(path: Path, source: str, table: pa.Table) -> None:
-    """Replace a file atomically: readers see either the old content or the new.
-
-    Only one process may replace a file at a time. The temporary file has a fixed name, so that a leftover of a killed
-    writer is overwritten by the next.
-
-    Raises:
-        StorageFull: No space; the old file is unchanged.
-        StorageFailed: The file cannot be written; the old file is unchanged.
-    """
-    content = encode(table)
-    with translate_os_errors(source):
-        atomic_write(path, content, path.with_name(f".{path.name}.tmp"), replace=True)
-
-
 @contextmanager
-def _open_file(path: Path, source: str) -> Iterator[pa.NativeFile]:
-    with _translate_errors(source):
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "a folder")  # Arrow's own message contains the full path
-        file = pa.OSFile(str(path))
-    with file:
-        yield file
+def _open_file(year_file: YearFile) -> Iterator[OpenedFile]:
+    with ExitStack() as stack:
+        with _translate_errors(year_file.name):
+            opened = stack.enter_context(year_file.open())
+        yield opened
 
 
 @contextmanager
@@ -275,6 +273,17 @@ def _row_groups(reader: pq.ParquetFile, time: str) -> tuple[RowGroup, ...]:
         groups.append(RowGroup(number, first_row, group.num_rows, opens))
         first_row += group.num_rows
     return tuple(groups)
+
+
+def _positions(metadata: pq.FileMetaData, groups: Sequence[RowGroup]) -> list[tuple[int, int]]:
+    """Return where the bytes of each row group start and end in the file."""
+    positions = []
+    for group in (metadata.row_group(group.number) for group in groups):
+        chunks = [group.column(index) for index in range(group.num_columns)]
+        starts = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
+        ends = [start + chunk.total_compressed_size for start, chunk in zip(starts, chunks, strict=True)]
+        positions.append((min(starts), max(ends)))
+    return positions
 
 
 def _open_range(chunk: pq.ColumnChunkMetaData, kind: pa.DataType) -> tuple[int, int] | None:

@@ -1,11 +1,8 @@
 """Merging candles into the year files of a series, one process at a time."""
 
-import fcntl
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,15 +19,13 @@ from coin_pipeline.candles.year_files.decoding import decode
 from coin_pipeline.candles.year_files.footer import Footer, check_digest, with_footer
 from coin_pipeline.candles.year_files.parquet import (
     FileSpan,
+    encode,
     open_row_groups,
     read_extra_columns,
-    replace_file,
     summarize,
 )
-from coin_pipeline.candles.year_files.paths import name_under, series_folder, year_files
+from coin_pipeline.candles.year_files.places import CandlePlace, YearFile
 from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
-from coin_pipeline.storage.access import make_folders
-from coin_pipeline.storage.atomic import translate_os_errors
 
 _Times = npt.NDArray[np.int64]
 _NO_TIMES: _Times = np.empty(0, np.int64)
@@ -128,17 +123,18 @@ def _split(interval: Interval) -> Iterator[tuple[int, Interval]]:
 
 
 def merge_into_series(
-    root: Path, symbol: str, timeframe: Timeframe, candles: OHLCV, provenance: Provenance, remove: _Times
+    place: CandlePlace, symbol: str, timeframe: Timeframe, candles: OHLCV, provenance: Provenance, remove: _Times
 ) -> MergeReport:
     """Merge candles and their provenance into the files of a series; see `CandleCatalog.merge`."""
-    folder, source = series_folder(root, symbol, timeframe), f"{symbol} {timeframe}"
+    series, source = place.series(symbol, timeframe), f"{symbol} {timeframe}"
     _check(source, candles)
     check_spacing(source, candles.time, timeframe)
     fetched = split_by_year(provenance.fetched)
     if not len(candles.time) and not fetched and not len(remove):
         return MergeReport(0, 0, 0, (), None, None)
-    with _locked(folder, name_under(root, folder)):
-        stored = {int(path.stem): summarize(path, name_under(root, path)) for path in year_files(folder)}
+    with series.locked():
+        files = {file.year: file for file in series.files()}
+        stored = {year: summarize(file) for year, file in files.items()}
         spans = {year: summary.span for year, summary in stored.items() if summary.span}
         require_same_source(source, merge_provenance(file.footer.provenance for file in stored.values()), provenance)
         years = assign_years(candles.time, spans)
@@ -146,15 +142,14 @@ def merge_into_series(
         _check_grid(source, candles.time, _ends_kept(spans.values(), remove), timeframe)
         merged = {}
         for year in _write_order(candles.time, years, {*fetched, *removals.tolist()}):
-            path = folder / f"{year:04d}.parquet"
             part = Provenance(fetched.get(year, ()), provenance.source)
             change = _Change(candles.rows(years == year), part, remove[removals == year])
-            merged[path] = _merge_year(path, name_under(root, path), change)
+            merged[year] = _merge_year(files.get(year), series.new_file(year), change)
     return MergeReport(
         added=sum(rows.added for rows, _ in merged.values()),
         replaced=sum(rows.replaced for rows, _ in merged.values()),
         unchanged=sum(rows.unchanged for rows, _ in merged.values()),
-        files=tuple(name_under(root, path) for path, (_, written) in sorted(merged.items()) if written),
+        files=tuple(series.new_file(year).name for year, (_, written) in sorted(merged.items()) if written),
         first=utc(candles.time[0]) if len(candles.time) else None,
         last=utc(candles.time[-1]) if len(candles.time) else None,
         removed=sum(rows.removed for rows, _ in merged.values()),
@@ -178,26 +173,33 @@ class _Change(NamedTuple):
     remove: _Times
 
 
-def _merge_year(path: Path, name: str, change: _Change) -> tuple[MergedRows, bool]:
-    """Merge candles into a file; return the merged rows and whether the file was written."""
+def _merge_year(stored: YearFile | None, new_file: YearFile, change: _Change) -> tuple[MergedRows, bool]:
+    """Merge candles into a file; return the merged rows and whether the file was written.
+
+    Args:
+        stored: The file, if there is one.
+        new_file: Its place otherwise.
+        change: What changes.
+    """
     old, footer, extra = OHLCV.empty(), Footer(), []
-    if path.exists():
-        with open_row_groups(path, name) as file:
+    if stored:
+        with open_row_groups(stored) as file:
             old, footer = decode([file]).candles, file.footer
-        _check(name, old)
-        check_digest(name, old, footer)
-        extra = read_extra_columns(path, name)
+        _check(stored.name, old)
+        check_digest(stored.name, old, footer)
+        extra = read_extra_columns(stored)
     new = change.new
     merged = merge_ohlcv(old, new, change.remove)
     combined = merge_provenance((change.provenance, footer.provenance))
     changed = merged.added or merged.replaced or merged.removed or combined != footer.provenance
     if changed:
         both = OHLCV(*(np.concatenate(pair)[merged.rows] for pair in zip(old, new, strict=True)))
+        target = stored or new_file
         if not len(both.time) and combined == Provenance():
-            path.unlink(missing_ok=True)
+            target.remove()
             return merged, True
         table = to_table(both, _take_extra(extra, merged.rows, len(old.time)))
-        replace_file(path, name, with_footer(table, Footer(combined, columns_digest(both))))
+        target.replace(encode(with_footer(table, Footer(combined, columns_digest(both)))))
     return merged, bool(changed)
 
 
@@ -236,14 +238,3 @@ def _check_grid(source: str, time: _Times, stored: Sequence[int], timeframe: Tim
         reason = f"row 1 opens at {utc(time[0])}, off the grid of the stored candles, one of which opens at"
         remedy = "was one of them stored with another time zone?"
         raise InvalidCandles(source, len(time), f"{reason} {utc(stored[0])}; {remedy}")
-
-
-@contextmanager
-def _locked(folder: Path, name: str) -> Iterator[None]:
-    """Hold the exclusive lock of a series, across threads and processes."""
-    with translate_os_errors(name):
-        make_folders(folder)
-        lock = (folder / ".lock").open("a")
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

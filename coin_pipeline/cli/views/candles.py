@@ -1,7 +1,6 @@
 """Stored candles on the terminal: the inventory, and what an import or a fetch changed."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 from rich.table import Table
@@ -17,12 +16,11 @@ from coin_pipeline.cli.views.console import print_table, print_unreadable
 from coin_pipeline.errors import CoinError
 
 
-def print_inventory(root: Path, stored: Sequence[StoredCandles], broken: Sequence[CoinError]) -> None:
+def print_inventory(catalog: CandleCatalog, stored: Sequence[StoredCandles], broken: Sequence[CoinError]) -> None:
     """Print the stored series, and the files that cannot be read."""
     columns = ("symbol", "timeframe", "first (UTC)", "last (UTC)", "candles")
     coverage = ("coverage", "not fetched", "fetched until", "MiB")
     table = Table(*columns, *coverage, box=None, pad_edge=False, collapse_padding=True)
-    catalog = CandleCatalog(root)
     for series in stored:
         expected, not_fetched = span_coverage(catalog, series)
         fetched = series.provenance.fetched
@@ -37,7 +35,7 @@ def print_inventory(root: Path, stored: Sequence[StoredCandles], broken: Sequenc
             f"{utc(fetched[-1][1]):%Y-%m-%d}" if fetched and series.provenance.source else UNDEFINED,
             f"{series.bytes / 2**20:,.1f}",
         )
-    print_table(table, f"no candles under {root}; add some with 'coin candles import FILE' or 'coin demo'")
+    print_table(table, f"no candles under {catalog.place}; add some with 'coin candles import FILE' or 'coin demo'")
     print_unreadable(broken)
 
 

@@ -1,8 +1,7 @@
 """Sensors of the candle assets: they register markets as partitions, and report imported candles."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import dagster as dg
@@ -10,7 +9,7 @@ import dagster as dg
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.refresh_spec import daily_symbols
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe
-from coin_pipeline.candles.year_files.paths import series_folder, year_files
+from coin_pipeline.candles.year_files.places import CandlePlace, YearFile
 from coin_pipeline.defs.candles.partitions import imported_materializations, register_partitions
 from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
 from coin_pipeline.settings import load_settings
@@ -45,7 +44,7 @@ def imported_candles(
 ) -> dg.SensorResult | dg.SkipReason:
     """Report the partitions in year files that were written since the last tick; the cursor is their newest time."""
     since, until = int(context.cursor or 0), time.time_ns() - SETTLING_NS
-    written = sorted(file for file in _year_files(candles) if since < file.modified_ns <= until)[:MAX_FILES]
+    written = _oldest(file for file in _year_files(candles.place.listed()) if since < file.modified_ns <= until)
     if not written:
         return dg.SkipReason("no new file")
     register_partitions(context.instance, (file.symbol for file in written))
@@ -58,6 +57,13 @@ def imported_candles(
     return dg.SensorResult(asset_events=events, cursor=str(written[-1].modified_ns))
 
 
+def _oldest(files: Iterable["_YearFile"]) -> list["_YearFile"]:
+    """Return the `MAX_FILES` oldest files and those as old as the last of them: the cursor is their time."""
+    ordered = sorted(files)
+    until = ordered[:MAX_FILES][-1].modified_ns if ordered else 0
+    return [file for file in ordered if file.modified_ns <= until]
+
+
 class _YearFile(NamedTuple):
     """A stored file: when it was written, and which candles it has."""
 
@@ -67,17 +73,17 @@ class _YearFile(NamedTuple):
     year: int
 
 
-def _year_files(catalog: CandleCatalog) -> Iterator[_YearFile]:
+def _year_files(place: CandlePlace) -> Iterator[_YearFile]:
     """Yield the files of series that are assets; others are resampled from them."""
-    for symbol in catalog.symbols():
+    for symbol in place.symbols():
         for timeframe in TIMEFRAMES.values():
             if timeframe.base is None:
-                for path in _files_of(catalog, symbol, timeframe):
-                    yield _YearFile(path.stat().st_mtime_ns, symbol, timeframe.name, int(path.stem))
+                for file in _files_of(place, symbol, timeframe):
+                    yield _YearFile(file.modified_ns(), symbol, timeframe.name, file.year)
 
 
-def _files_of(catalog: CandleCatalog, symbol: str, timeframe: Timeframe) -> list[Path]:
+def _files_of(place: CandlePlace, symbol: str, timeframe: Timeframe) -> list[YearFile]:
     try:
-        return year_files(series_folder(catalog.root, symbol, timeframe))
+        return place.series(symbol, timeframe).files()
     except InvalidCandleFile:  # stored under two spellings, which the checks of the asset report
         return []

@@ -1,19 +1,17 @@
-"""The lock of a location in a bucket: an object that only one process can create."""
+"""Locks in a bucket: objects that only one process can create."""
 
 import json
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from coin_pipeline.backup.folder import LOCK, holder
-from coin_pipeline.errors import BackupInProgress, CoinError
+from coin_pipeline.errors import CoinError, Conflict
+from coin_pipeline.storage.file_lock import holder
+from coin_pipeline.storage.s3 import S3Store
 from coin_pipeline.storage.s3_errors import ABSENT, translate_s3_errors
-
-if TYPE_CHECKING:
-    from coin_pipeline.backup.s3 import S3Location
 
 _MIN_RENEWAL_S = 0.5
 _CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", *ABSENT}
@@ -26,13 +24,14 @@ class LockObject:
     its content and thus its ETag, on which a process that takes it over insists.
 
     Args:
-        location: The location that it locks.
+        store: The store of the object.
         key: Key of the object.
         lease_s: Seconds without renewal after which another process may take it over.
+        refused: Returns the error that names the holder of the lock.
     """
 
-    def __init__(self, location: "S3Location", key: str, lease_s: float) -> None:
-        self._location, self._key, self._lease_s = location, key, lease_s
+    def __init__(self, store: S3Store, key: str, lease_s: float, refused: Callable[[str], Conflict]) -> None:
+        self._store, self._key, self._lease_s, self._refused = store, key, lease_s, refused
         self._content = {"holder": holder(), "token": uuid.uuid4().hex}
         self._etag, self._renewals = "", 0
         self._mutex, self._ended = threading.Lock(), threading.Event()
@@ -41,7 +40,7 @@ class LockObject:
         """Create the object, or take over one that was not renewed in time.
 
         Raises:
-            BackupInProgress: Another process holds the lock.
+            Conflict: Another process holds the lock.
         """
         if self._put(IfNoneMatch="*"):
             return
@@ -50,30 +49,35 @@ class LockObject:
             condition = {"IfMatch": current.etag} if current else {"IfNoneMatch": "*"}
             if self._put(**condition):
                 return
-        raise BackupInProgress(self._location.uri(), current.holder if current else "another process")
+        raise self._refused(current.holder if current else "another process")
 
     @contextmanager
-    def renewed(self) -> Iterator[None]:
-        """Renew the lock in a thread while the block runs."""
-        thread = threading.Thread(target=self._renew, name="backup lock", daemon=True)
+    def held(self) -> Iterator[None]:
+        """Renew the acquired lock in a thread while the block runs, and release it afterwards."""
+        thread = threading.Thread(target=self._renew, name="lock in a bucket", daemon=True)
         thread.start()
         try:
             yield
         finally:
             self._ended.set()
             thread.join()
+            self.release()
 
     def require(self) -> None:
-        """Return if the lock was not taken over; see `HeldLock.require`."""
+        """Return if the lock was not taken over.
+
+        Raises:
+            Conflict: Another process has taken it over.
+        """
         with self._mutex:
             if not self._put(IfMatch=self._etag):
-                raise BackupInProgress(self._location.uri(), "another process, which took it over after an outage")
+                raise self._refused("another process, which took it over after an outage")
 
     def release(self) -> None:
         """Delete the object, unless another process has taken it over."""
         with suppress(CoinError):  # otherwise it expires
             self.require()
-            self._location.delete(LOCK)
+            self._store.delete(self._key)
 
     def _renew(self) -> None:
         while not self._ended.wait(max(self._lease_s / 4, _MIN_RENEWAL_S)):
@@ -84,7 +88,7 @@ class LockObject:
         """Write the object on a condition; return whether it is this process's now."""
         self._renewals += 1
         body = json.dumps({**self._content, "renewals": self._renewals}).encode()
-        response = self._location.call("put_object", self._key, _CONFLICT, Body=body, **condition)
+        response = self._store.request("put_object", self._key, _CONFLICT, Body=body, **condition)
         current = None if response else self._read()
         if current and current.token == self._content["token"]:  # written, but the response was lost
             response = {"ETag": current.etag}
@@ -94,13 +98,13 @@ class LockObject:
 
     def _read(self) -> "_LockState | None":
         """Return the state of the object, or None if it does not exist."""
-        response = self._location.call("get_object", self._key, ABSENT)
+        response = self._store.request("get_object", self._key, ABSENT)
         if response is None:
             return None
         headers = response["ResponseMetadata"]["HTTPHeaders"]
         age = parsedate_to_datetime(headers["date"]) - response["LastModified"]
         try:
-            with translate_s3_errors(self._location.uri(LOCK)):
+            with translate_s3_errors(self._store.uri(self._key)):
                 content = json.loads(response["Body"].read())
         except ValueError:
             content = {}
