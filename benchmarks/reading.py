@@ -1,10 +1,13 @@
 """Reading speed of stored candles, verified and compared with peers: ``python -m benchmarks.reading [ROW ...]``."""
 
 import json
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from multiprocessing import get_context
@@ -25,7 +28,10 @@ from benchmarks.workloads import Target, Variant, Workload
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import day_range, parse_timeframe
+from coin_pipeline.candles.upload import upload_candles
 from coin_pipeline.candles.year_files.paths import series_folder
+from coin_pipeline.settings import load_settings
+from tests.s3 import start_s3, stop_s3
 
 LATEST = Path(__file__).parent / "latest-reading.json"
 START, END = date(2023, 1, 1), date(2023, 12, 31)
@@ -33,6 +39,8 @@ START, END = date(2023, 1, 1), date(2023, 12, 31)
 DAYS, SYMBOLS, DISTINCT, PROCESSES = 365, 100, 4, 2
 MEMORY_LIMIT = 1.5
 """Maximum memory for reading many symbols, as a multiple of the size of the columns."""
+BUCKET_ROW, FOLDER_ROW, BUCKET_LIMIT = "S-1m", "S-1m folder", 1.5
+"""The row of a bucket on this machine, the folder that it is compared with, and the maximum ratio of a cached read."""
 
 
 def store_series(folder: Path, timeframe: str, count: int) -> Arrays:
@@ -78,7 +86,43 @@ def workloads(folder: Path) -> list[Workload]:
     limits = {"1m": 0.015, "1d": 0.003}
     rows = [(f"R-{timeframe}", timeframe, 1, limits.get(timeframe)) for timeframe in ("1m", "1d")]
     rows += [(f"R-{SYMBOLS}-{timeframe}", timeframe, SYMBOLS, None) for timeframe in ("1h", "1d")]
-    return [_row(folder, *row) for row in rows]
+    return [*(_row(folder, *row) for row in rows), _bucket_row(folder)]
+
+
+def _bucket_row(folder: Path) -> Workload:
+    target = Target(f"<= {BUCKET_LIMIT:g}x the folder", lambda measured: BUCKET_LIMIT * measured[FOLDER_ROW])
+    return replace(
+        _row(folder, BUCKET_ROW, "1m", 1, None),
+        inputs=partial(store_in_bucket, folder, "1m"),
+        small=partial(store_in_bucket, folder, "1d"),
+        variants=(
+            Variant(FOLDER_ROW, "one_series"),
+            Variant(f"{BUCKET_ROW} cached", "series_in_bucket", (target,)),
+            Variant(f"{BUCKET_ROW} not cached", "uncached_series_in_bucket"),
+        ),
+        libraries=(),
+    )
+
+
+def store_in_bucket(folder: Path, timeframe: str) -> Arrays:
+    """Store a year of synthetic candles in a folder and in the configured bucket; return the request."""
+    data = store_series(folder, timeframe, 1)
+    settings = load_settings().model_copy(update={"data_root": Path(str(data["root"]))})
+    for _ in upload_candles(settings):
+        pass
+    return data
+
+
+@contextmanager
+def bucket_server(folder: Path) -> Iterator[None]:
+    """Serve a bucket on this machine, and configure it as the place of the candles."""
+    server = start_s3(folder)
+    try:
+        server.store("candles")
+        os.environ |= server.environment("candles") | {"COIN_CANDLES": "s3", "DATA_ROOT": str(folder / "root")}
+        yield
+    finally:
+        stop_s3(server, folder)
 
 
 def _row(folder: Path, name: str, timeframe: str, count: int, limit: float | None) -> Workload:
@@ -133,6 +177,7 @@ def table(outcomes: Sequence[Outcome], sizes: dict[str, float]) -> Table:
         "row", "reader", "median ms", "range ms", "ratio to coin", "MiB used", "of columns", "equal", "target"
     )
     coin_ms = {outcome.row: outcome.median for outcome in outcomes if outcome.is_coin}
+    coin_ms |= {row: coin_ms[FOLDER_ROW] for row in coin_ms if row.startswith(BUCKET_ROW) and FOLDER_ROW in coin_ms}
     for outcome in outcomes:
         if outcome.seconds is None:
             result.add_row(outcome.row, outcome.engine, *["-"] * 6, outcome.reason)
@@ -157,13 +202,17 @@ def main(names: Sequence[str]) -> int:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     console.print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {report.format_facts(report.machine())}")
     outcomes: list[Outcome] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
         rows = [row for row in workloads(Path(folder)) if not names or row.name in names]
+        if BUCKET_ROW in [row.name for row in rows]:
+            stack.enter_context(bucket_server(Path(folder) / "server"))
         for row in rows:
             console.print(f"measuring {row.name} ...")
             outcomes += measure(row, Path(folder) / row.name, {})
         memory = measure_processes(store_series(Path(folder), "1h", SYMBOLS))
-    console.print(table(outcomes, {row.name: row.work * len(COLUMNS) * 8 / 2**20 for row in rows}))
+    sizes = {variant.row: row.work * len(COLUMNS) * 8 / 2**20 for row in rows for variant in row.variants}
+    console.print(table(outcomes, sizes))
     for line in [*report.versions(outcomes), report.format_figure(memory)]:
         console.print(line)
     if not names:

@@ -31,7 +31,8 @@ GROUPS = {
     "Results in a bucket": "aws_bucket_name aws_region aws_endpoint_url aws_access_key_id aws_secret_access_key"
     " aws_session_token coin_s3_path_style coin_archive_bucket",
     "Retention": "task_result_ttl_days coin_run_history_days",
-    "Candles": "enable_scheduler scheduler_hour scheduler_minute scheduler_symbols scheduler_timeframes coin_upbit_url"
+    "Candles": "coin_candles coin_candle_cache_mib enable_scheduler scheduler_hour scheduler_minute scheduler_symbols"
+    " scheduler_timeframes coin_upbit_url"
     " coin_max_upload_mib coin_import_memory_mib coin_import_seconds",
     "Alerts": "slack_webhook_url slack_enabled smtp_host smtp_port smtp_security smtp_user smtp_password smtp_from_addr"
     " email_to email_enabled coin_alert_language coin_alert_free_mib coin_allow_private_webhooks",

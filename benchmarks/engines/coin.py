@@ -1,6 +1,7 @@
 """Our engine, called through its public API."""
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -13,6 +14,7 @@ from benchmarks.measuring import Arrays, Run, Stopwatch
 from benchmarks.oracles import FEE, SLIPPAGE, SLOTS, Floats
 from benchmarks.series import Columns, SeriesRequest, all_series_run, first_series_run
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.open_catalog import open_catalog
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.engine.account import Sizing
 from coin_pipeline.engine.bars import Bars
@@ -25,6 +27,7 @@ from coin_pipeline.engine.simulate import simulate
 from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.engine.sweep import sweep as run_sweep
 from coin_pipeline.engine.true_indices import true_indices
+from coin_pipeline.settings import load_settings
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
 from coin_pipeline.strategies.param_columns import ParamColumns
@@ -193,6 +196,24 @@ def one_series(data: Arrays) -> Run:
     return first_series_run(data, _reader(data))
 
 
+def series_in_bucket(data: Arrays) -> Run:
+    """Read and check the candles of one symbol in the bucket; all runs but the first find them in the cache."""
+    return first_series_run(data, _reader(data, open_catalog(load_settings())))
+
+
+def uncached_series_in_bucket(data: Arrays) -> Run:
+    """Read and check the candles of one symbol in the bucket, and store them in the cache, which is empty."""
+    settings = load_settings()
+    settings = settings.model_copy(update={"data_root": settings.data_root / "uncached"})
+    cached_run = first_series_run(data, _reader(data, open_catalog(settings)))
+
+    def run(watch: Stopwatch) -> Arrays:
+        shutil.rmtree(settings.data_root, ignore_errors=True)
+        return cached_run(watch)
+
+    return run
+
+
 def many_series(data: Arrays) -> Run:
     """Read and check the candles of all symbols, on two threads."""
     read = _reader(data)
@@ -204,8 +225,8 @@ def many_series(data: Arrays) -> Run:
     return all_series_run(data, read_all)
 
 
-def _reader(data: Arrays) -> Callable[[SeriesRequest, str], Columns]:
-    catalog, timeframe = CandleCatalog(Path(str(data["root"]))), parse_timeframe(str(data["timeframe"]))
+def _reader(data: Arrays, stored: CandleCatalog | None = None) -> Callable[[SeriesRequest, str], Columns]:
+    catalog, timeframe = stored or CandleCatalog(Path(str(data["root"]))), parse_timeframe(str(data["timeframe"]))
     start, end = (date.fromisoformat(str(data[name])) for name in ("start", "end"))
 
     def read(_: SeriesRequest, symbol: str) -> Columns:

@@ -20,8 +20,9 @@ from coin_pipeline.candles.symbol import parse_symbol, similar_symbol
 from coin_pipeline.candles.timeframe import SEOUL, TIMEFRAMES, Timeframe, day_range, seoul_day, utc
 from coin_pipeline.candles.validation import check_prices, check_times, row_label
 from coin_pipeline.candles.year_files.decoding import decode
+from coin_pipeline.candles.year_files.folder import FolderPlace
 from coin_pipeline.candles.year_files.parquet import RowGroups, open_row_groups, summarize
-from coin_pipeline.candles.year_files.places import CandlePlace, FolderPlace, YearFile, read_unchanged
+from coin_pipeline.candles.year_files.places import CandlePlace, YearFile, read_unchanged
 from coin_pipeline.candles.year_files.writer import MergeReport, merge_into_series
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile, ObjectChanged, coded

@@ -25,7 +25,6 @@ MarkSource = Literal["request", "candle", "entry_price"]
 """Where a price is from: the request, the newest stored candle, or, without either, the entries of the position."""
 _ROUNDING = Context(prec=150)
 _NEVER = 2**63
-_State = tuple[int, int] | None
 
 
 class Mark(NamedTuple):
@@ -51,7 +50,7 @@ class _Reading(NamedTuple):
     """The newest close of a market, valid until a file that determines it changes or a stored candle finishes."""
 
     state: Hashable
-    read: Mapping[YearFile, _State]
+    read: Mapping[YearFile, Hashable]
     until_ns: int
     mark: Mark | None
 
@@ -110,7 +109,7 @@ class CandleMarks:
 
     def _read(self, symbol: str) -> _Reading:
         """Return the newest close, and the state, from before it was read, of everything that determines it."""
-        state, read = self._place.state(symbol), dict[YearFile, _State]()
+        state, read = self._place.state(symbol), dict[YearFile, Hashable]()
         place = self._place.listed(symbol)
         closes, until_ns = [], _NEVER
         for timeframe in TIMEFRAMES.values():
@@ -152,9 +151,9 @@ def price_of(price: float) -> Decimal:
     return Decimal(repr(float(price))).quantize(MIN_VALUE, context=_ROUNDING).normalize(_ROUNDING)
 
 
-def _state(file: YearFile) -> _State:
+def _state(file: YearFile) -> Hashable:
     """Return what changes when a program writes a file in place; None if it was removed."""
     try:
-        return file.modified_ns(), file.size()
+        return file.state()
     except OSError:
         return None

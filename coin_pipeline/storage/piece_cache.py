@@ -7,7 +7,6 @@ from mmap import mmap
 from pathlib import Path
 
 from coin_pipeline.storage.access import make_folders
-from coin_pipeline.storage.atomic import atomic_write
 from coin_pipeline.storage.mapped import map_file
 
 _log = logging.getLogger(__name__)
@@ -47,7 +46,11 @@ class PieceCache:
             return None
 
     def put(self, name: str, data: bytes | memoryview) -> None:
-        """Store a copy; it is complete or absent, also after a power failure."""
+        """Store a copy under its name at once.
+
+        It is not synced to disk, which takes longer than reading it again: a copy that a power failure cut has another
+        size, and is not used.
+        """
         size = len(data)
         if size > self._limit:
             return
@@ -56,7 +59,12 @@ class PieceCache:
             self._room -= size
             if self._room < 0:
                 self._trim(size)
-            atomic_write(self._folder / name, data, self._folder / f".{uuid.uuid4().hex}", replace=True)
+            temporary = self._folder / f".{uuid.uuid4().hex}"
+            try:
+                temporary.write_bytes(data)
+                temporary.replace(self._folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
         except OSError as error:
             self._warn(error)
 

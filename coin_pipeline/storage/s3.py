@@ -95,6 +95,10 @@ class S3Store:
         """Return the s3:// URL of the bucket or of the folder."""
         return f"s3://{self.bucket}/{self._prefix}".rstrip("/")
 
+    def folder(self, name: str) -> "S3Store":
+        """Return the store of a folder, with the same connections."""
+        return S3Store(self.client, self.bucket, self._read_budget_s, self._prefix + name)
+
     def put(
         self, key: str, data: "ReadableBuffer", *, overwrite: bool = False, metadata: Mapping[str, str] | None = None
     ) -> None:
@@ -153,6 +157,13 @@ class S3Store:
             return False
         return True
 
+    def holds(self, key: str, digest: str) -> bool:
+        """Return whether the key holds an object with this SHA-256, in hexadecimal digits."""
+        try:
+            return (self.info(key).sha256 or sha256_hex(self.get(key))) == digest
+        except ObjectNotFound:
+            return False
+
     def info(self, key: str) -> ObjectInfo:
         """Return the attributes of an object, or raise ObjectNotFound."""
         check_key(key)
@@ -184,10 +195,27 @@ class S3Store:
         """Yield the keys of `entries`."""
         return (entry.key for entry in self.entries(prefix))
 
-    def delete(self, key: str) -> None:
-        """Delete an object; deleting an absent one is not an error."""
+    def delete(self, key: str, etag: str | None = None) -> None:
+        """Delete an object; deleting an absent one is not an error.
+
+        Args:
+            key: The key.
+            etag: Delete only this version, on a server that supports `If-Match` on deletions; others delete any.
+
+        Raises:
+            ObjectChanged: The key holds another version.
+        """
         check_key(key)
-        self._retry(key, lambda: self._call("delete_object", Key=key))
+        condition = {"IfMatch": etag} if etag else {}
+
+        def attempt() -> None:
+            with _detect_existing():
+                self._call("delete_object", Key=key, **condition)
+
+        try:
+            self._retry(key, attempt)
+        except _KeyTaken:
+            raise ObjectChanged(key) from None
 
     def incomplete_writes(self, prefix: str, before: datetime) -> Iterator[IncompleteWrite]:
         """Yield incomplete uploads to keys under the folder `prefix` that started before a moment.
@@ -250,11 +278,7 @@ class S3Store:
         try:
             self._retry(key, lambda: _retry_race(lambda: send(key, view, attributes, condition)))
         except _KeyTaken:
-            # It may have been stored although the response was lost.
-            try:
-                return (self.info(key).sha256 or sha256_hex(self.get(key))) == digest
-            except ObjectNotFound:
-                return False
+            return self.holds(key, digest)  # it may have been stored although the response was lost
         return True
 
     def _send(self, key: str, view: memoryview, attributes: dict[str, Any], condition: dict[str, str]) -> None:

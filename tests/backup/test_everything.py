@@ -1,6 +1,6 @@
 """Back up, wipe everything, restore, and compare every byte and row.
 
-Once with embedded PostgreSQL and folders, and once with an outside PostgreSQL and S3, encrypted.
+Once with embedded PostgreSQL and folders, and once with an outside PostgreSQL and S3, candles included, encrypted.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def instance(
         server.store(bucket)
         for name, value in server.environment(bucket).items():
             patch.setenv(name, value)
+        patch.setenv("COIN_CANDLES", "s3")
         patch.setenv("COIN_BACKUP_LOCATION", f"s3://{bucket}/backups/nightly")
         patch.setenv("COIN_BACKUP_KEY", Key.generate().secret)
         with outside_postgres() as url:
@@ -172,6 +173,10 @@ def _fill(root: Path) -> Instance:
     """Create data, back them up, create more, and back up again."""
     settings = load_settings()
     store_candles(root)
+    if settings.coin_candles == "s3":
+        coin("candles", "upload")
+        for symbol in ("AAA_KRW", "BBB_KRW"):
+            shutil.rmtree(root / symbol)
     coin(*COMMANDS[0])
     run_backup(settings)
     for command in COMMANDS[1:]:
@@ -198,7 +203,7 @@ def read_objects(settings: Settings) -> dict[str, tuple[str, object]]:
     found: dict[str, tuple[str, object]] = {}
     for target in ("results", "tasks", "candles"):
         store = open_source(settings, target)
-        in_bucket = settings.aws_bucket_name is not None and target != "candles"
+        in_bucket = settings.aws_bucket_name is not None
         for entry in source_entries(settings, target):
             other = store.info(entry.key).metadata if in_bucket else entry.modified
             found[entry.key] = hashlib.sha256(store.get(entry.key)).hexdigest(), other
@@ -224,7 +229,7 @@ def wipe(settings: Settings) -> None:
         with closing(connect(database_url(settings))) as connection, connection.cursor() as cursor:
             cursor.execute("drop schema coin cascade; drop schema public cascade; create schema public")
     release_database(settings)
-    for target in ("results", "tasks"):
+    for target in ("results", "tasks", "candles"):
         store = open_source(settings, target)
         for entry in list(source_entries(settings, target)):
             store.delete(entry.key)

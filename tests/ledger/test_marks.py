@@ -11,7 +11,7 @@ import pytest
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import TIMEFRAMES, day_range
-from coin_pipeline.candles.year_files.places import FolderPlace
+from coin_pipeline.candles.year_files.folder import FolderPlace
 from coin_pipeline.errors import InvalidCandleFile, NoPrice
 from coin_pipeline.ledger.accounting import Holding, Side
 from coin_pipeline.ledger.marks import CandleMarks, price_of

@@ -5,15 +5,18 @@ import signal
 import socket
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.year_files.bucket import BucketPlace
 from coin_pipeline.errors import (
     ChunkLost,
     ChunkStalled,
@@ -21,10 +24,12 @@ from coin_pipeline.errors import (
     ClusterUnavailable,
     CoinError,
     ObjectStoreFull,
+    StorageFull,
     StrategyFailed,
 )
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.storage.local import LocalStore
+from coin_pipeline.storage.piece_cache import PieceCache
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from coin_pipeline.sweeps.cluster.client import evaluate_on_cluster, split_into_parts
 from coin_pipeline.sweeps.cluster.messages import Alive, Failure, Part
@@ -32,9 +37,14 @@ from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import SweepChunk, split_into_chunks
 from coin_pipeline.sweeps.processes.protocol import rebuild_error, receive, send
 from coin_pipeline.sweeps.trials import read_metadata, trials_digest
+from tests.faulty_s3 import FaultyS3, Request, refusal
 from tests.platforms import free_ports, wait_until
 from tests.ray_cluster import NO_RAY, RayCluster, ray_cluster, shadow_package
 from tests.sweeps.parts import spec_of
+
+if TYPE_CHECKING:
+    from coin_pipeline.storage.s3 import S3Store
+    from tests.s3 import S3Server
 
 ray = pytest.importorskip("ray", reason=NO_RAY)
 from coin_pipeline.sweeps.cluster import __main__ as program  # noqa: E402 -- imports Ray
@@ -287,6 +297,45 @@ def test_a_strategy_travels_with_the_files_that_it_imports(
     assert trials_digest(there) == trials_digest(here)
     assert decisions(notes) == Counter(range(2, 41))
     assert not own.exists()
+
+
+def test_a_sweep_on_a_bucket_resumes_after_it_was_full(
+    candles: CandleCatalog, tmp_path: Path, own_cluster: RayCluster, s3_server: "S3Server", mine: StrategyRegistry
+) -> None:
+    """The run reads candles from the bucket; its worker has neither a disk nor the bucket in common with it."""
+    (tmp_path / "node").mkdir()
+    own_cluster.start_head(1, {"DATA_ROOT": str(tmp_path / "node")})
+    chunk = chunk_of(candles, mine, {"every": "1:40:1"}, strategy="mine", warm_up="none")
+    with bucket_behind_proxy(s3_server) as (store, faulty):
+        catalog = CandleCatalog(tmp_path / "run", BucketPlace(store.folder("candles"), store, PieceCache(tmp_path, 0)))
+        for key in LocalStore(candles.root).keys("AAA_KRW"):
+            store.put(f"candles/{key}", LocalStore(candles.root).get(key))
+        faulty.inject(lambda request, forward: forward(request), 3, stores_part)
+        faulty.inject(refusal(507, "InsufficientStorage", "disk full"), hits=stores_part)
+        with pytest.raises(StorageFull, match=r"disk full.*free some space"):
+            evaluate_on_cluster(catalog, mine, store, chunk, own_cluster.address, divisor=PARTS)
+        faulty.heal()
+        assert len([*store.keys("sweeps/chunks")]) == 3
+        there = evaluate_on_cluster(catalog, mine, store, chunk, own_cluster.address, divisor=PARTS)
+    assert trials_digest(there) == trials_digest(evaluate(candles, mine, LocalStore(tmp_path / "here"), chunk))
+    assert [*(tmp_path / "node").iterdir()] == []
+
+
+def stores_part(request: Request) -> bool:
+    """Whether a request stores the trials of a part."""
+    return request.method == "PUT" and "/sweeps/chunks/" in request.path
+
+
+@contextmanager
+def bucket_behind_proxy(server: "S3Server") -> Iterator[tuple["S3Store", FaultyS3]]:
+    """Yield the store of a new folder of a bucket, and the proxy that its requests pass."""
+    faulty = FaultyS3(server.endpoint)
+    faulty.start()
+    try:
+        store = server.store("sweeps", endpoint_url=faulty.endpoint)
+        yield store.folder(uuid.uuid4().hex), faulty
+    finally:
+        faulty.stop()
 
 
 def test_stored_parts_need_no_cluster(

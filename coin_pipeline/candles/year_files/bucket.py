@@ -6,30 +6,26 @@ replaces the version that was read, or fails; a lock object lets writers of a se
 """
 
 import errno
-import hashlib
 import os
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from coin_pipeline.candles.intervals import Interval, union
 from coin_pipeline.candles.symbol import parse_symbol, upbit_market
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.year_files.paths import YEAR_FILE, folder_names, require_one_spelling, symbols_of
+from coin_pipeline.candles.year_files.pieces import Pieces
 from coin_pipeline.candles.year_files.places import CandlePlace, OpenedFile, Series, YearFile
 from coin_pipeline.errors import CopyDamaged, DamagedCandleFile, SeriesInUse
 from coin_pipeline.liveness import report_progress
 from coin_pipeline.storage.piece_cache import PieceCache
 
 if TYPE_CHECKING:
-    from mmap import mmap
-
     from coin_pipeline.storage.s3 import ObjectVersion, S3Store
     from coin_pipeline.storage.s3_lock import LockObject
 
@@ -37,10 +33,6 @@ LEASE_S = 30.0
 """Seconds without a sign of life after which the lock of a writer counts as abandoned."""
 _WAIT_S, _POLL_S = 300.0, 0.2
 """How long a writer waits for another one, and how often it looks, s."""
-_TAIL_BYTES = 2**16
-"""What Arrow reads of the end of a file to find its footer."""
-_SMALL_BYTES = 2**18
-"""Files up to this size are read as a whole: a second request takes longer than their transfer."""
 _STATE_S = 5.0
 """How long the state of a market is used again, s: positions of many markets are valued many times."""
 _Listing = Mapping[str, "list[ObjectVersion]"]
@@ -197,9 +189,12 @@ class _BucketFile:
     def modified_ns(self) -> int:
         return round(self._listed.modified.timestamp() * 1e6) * 1000
 
+    def state(self) -> Hashable:
+        return self._listed.etag
+
     @contextmanager
     def open(self) -> Iterator[OpenedFile]:
-        pieces = _Pieces(self.bucket, self._listed)
+        pieces = Pieces(self.bucket.files, self.bucket.cache, self._listed)
         try:
             with pa.PythonFile(pieces, mode="r") as file:
                 yield OpenedFile(file, pieces.expect)
@@ -212,87 +207,10 @@ class _BucketFile:
         self.bucket.files.replace(self.name, content, self.version.etag if self.version else None)
 
     def remove(self) -> None:
-        self.bucket.files.delete(self.name)
+        self.bucket.files.delete(self.name, self._listed.etag)
 
     @property
     def _listed(self) -> "ObjectVersion":
         if self.version is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return self.version
-
-
-class _Pieces(RawIOBase):
-    """A version of a file, for Arrow: what is read comes from the cache, or else from the bucket.
-
-    Arrow calls it under a lock of its own.
-    """
-
-    def __init__(self, bucket: _Bucket, version: "ObjectVersion") -> None:
-        self._bucket, self._version = bucket, version
-        self._name = hashlib.sha256(f"{bucket.files.uri(version.key)} {version.etag}".encode()).hexdigest()
-        self._pieces: dict[tuple[int, int], mmap | memoryview] = {}
-        self._from_cache = False
-        self._expected: Callable[[], Sequence[Interval]] | None = None
-        self._position = 0
-        tail = 0 if version.size <= _SMALL_BYTES else version.size - _TAIL_BYTES
-        self._load([(tail, version.size)])
-
-    def expect(self, pieces: Callable[[], Sequence[Interval]]) -> None:
-        """Announce the pieces that will be read; the first read of one of them loads all."""
-        self._expected = pieces
-
-    def forget(self) -> bool:
-        """Remove the copies of all pieces from the cache; return whether some were read from there."""
-        for start, stop in self._pieces:
-            self._bucket.cache.remove(self._copy_name(start, stop))
-        return self._from_cache
-
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, position: int, whence: int = SEEK_SET, /) -> int:
-        self._position = position + {SEEK_SET: 0, SEEK_CUR: self._position, SEEK_END: self._version.size}[whence]
-        return self._position
-
-    def read_buffer(self, size: int) -> pa.Buffer:
-        """Return the next bytes; Arrow prefers this to `read`, as it does not copy them."""
-        start, stop = self._position, min(self._position + size, self._version.size)
-        self._position = stop
-        piece = self._find(start, stop)
-        if piece is None and self._expected:
-            self._load(self._expected())
-            self._expected = None
-            piece = self._find(start, stop)
-        if piece is None:
-            self._load([(start, stop)])
-            piece = self._find(start, stop)
-        return piece
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes."""
-        return bytes(self.read_buffer(size))
-
-    def _find(self, start: int, stop: int) -> pa.Buffer | None:
-        for (first, end), content in self._pieces.items():
-            if first <= start and stop <= end:
-                return pa.py_buffer(memoryview(content)[start - first : stop - first])
-        return None
-
-    def _load(self, pieces: Sequence[Interval]) -> None:
-        """Read pieces from the cache, and the others from the bucket: adjacent ones in one request."""
-        missing = []
-        for start, stop in pieces:
-            copy = self._bucket.cache.get(self._copy_name(start, stop), stop - start)
-            if copy is not None:
-                self._pieces[start, stop], self._from_cache = copy, True
-            else:
-                missing.append((start, stop))
-        for begin, end in union(missing):
-            data = memoryview(self._bucket.files.get_range(self._version.key, begin, end, self._version.etag))
-            for start, stop in missing:
-                if begin <= start and stop <= end:
-                    self._pieces[start, stop] = piece = data[start - begin : stop - begin]
-                    self._bucket.cache.put(self._copy_name(start, stop), piece)
-
-    def _copy_name(self, start: int, stop: int) -> str:
-        return f"{self._name}-{start}-{stop}"
