@@ -146,7 +146,13 @@ def test_a_restore_into_a_folder_is_an_instance(instance: Instance, tmp_path: Pa
     restore(instance.settings, instance.backup_set, into=str(folder))
     restore(instance.settings, instance.backup_set, into=str(folder))
     copy = instance.settings.model_copy(
-        update={"data_root": folder, "database_url": None, "aws_bucket_name": None, "coin_backup_location": None}
+        update={
+            "data_root": folder,
+            "database_url": None,
+            "aws_bucket_name": None,
+            "coin_candles": "local",
+            "coin_backup_location": None,
+        }
     )
     content = read_content(copy)
     assert {key: value[0] for key, value in content.objects.items()} == {

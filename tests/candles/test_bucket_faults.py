@@ -105,7 +105,7 @@ def test_a_full_store_keeps_the_old_candles(proxied: Proxied) -> None:
     assert proxied.count() == 5
 
 
-def test_a_write_whose_response_is_lost_succeeds(proxied: Proxied) -> None:
+def test_a_write_with_a_lost_response_succeeds(proxied: Proxied) -> None:
     """The client repeats it, and finds its own bytes under the condition that failed."""
     proxied.faulty.inject(response_lost, 1, writes_candles)
     assert proxied.catalog.merge("BTC_KRW", DAILY, synthetic_candles(1, DAILY, FIRST, 5)).added == 2
