@@ -67,7 +67,7 @@ def open_folder(settings: Settings, folder: str, timeouts: StoreTimeouts = SLOW_
     if not settings.aws_bucket_name:
         reason = "names no bucket, which candles in a bucket need; set it, and COIN_CANDLES to local until then"
         raise InvalidSettings([Problem("AWS_BUCKET_NAME", reason)])
-    return _open_bucket(settings, settings.aws_bucket_name, timeouts).folder(folder)
+    return _shared_bucket(settings, settings.aws_bucket_name, timeouts).folder(folder)  # all series share its client
 
 
 def new_client(settings: Settings, timeouts: StoreTimeouts = SLOW_TIMEOUTS) -> "BaseClient":
@@ -110,7 +110,11 @@ def _open(settings: Settings, timeouts: StoreTimeouts) -> ObjectStore:
     return ArchivedStore(local, partial(open_archive, settings, timeouts)) if settings.coin_archive_bucket else local
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
+def _shared_bucket(settings: Settings, name: str, timeouts: StoreTimeouts) -> "S3Store":
+    return _open_bucket(settings, name, timeouts)
+
+
 def _open_bucket(settings: Settings, name: str, timeouts: StoreTimeouts) -> "S3Store":
     from coin_pipeline.storage.s3 import S3Store  # noqa: PLC0415 -- as above
 
