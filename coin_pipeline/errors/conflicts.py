@@ -28,7 +28,7 @@ class SeriesInUse(Conflict):
     """Another process changes the candles of a series in a bucket, for longer than a writer waits."""
 
     def __init__(self, series: str, holder: str) -> None:
-        super().__init__(f"the candles of {series} are being changed by {holder}; try again when it has finished")
+        super().__init__(coded("series_in_use", series=series, holder=holder))
 
 
 class TaskIdConflict(Conflict):

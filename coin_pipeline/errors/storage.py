@@ -36,16 +36,14 @@ class ObjectChanged(StorageFailed):
     client_message = None  # the text names only the object
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"{key!r} was changed by another process meanwhile; run it again")
+        super().__init__(coded("object_changed", key=key))
 
 
 class CopyDamaged(ObjectChanged):
     """A copy in the cache is not what it was copied from; it has been removed."""
 
     def __init__(self, key: str) -> None:
-        StorageFailed.__init__(
-            self, f"the copy of {key!r} in the cache was damaged, and has been removed; run it again"
-        )
+        StorageFailed.__init__(self, coded("copy_damaged", key=key))
 
 
 class StorageRefused(StorageFailed):

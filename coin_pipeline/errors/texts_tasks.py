@@ -264,6 +264,18 @@ TASKS: Mapping[str, ErrorText] = {
         "the object store does not respond; try again later", "저장소가 응답하지 않습니다. 나중에 다시 시도하십시오."
     ),
     "object_corrupt": ErrorText("{key!r} is corrupt: {reason}", "저장된 데이터가 손상되었습니다: '{key}'({reason})"),
+    "object_changed": ErrorText(
+        "{key!r} was changed by another process meanwhile; run it again",
+        "그동안 다른 프로세스가 '{key}'을(를) 변경했습니다. 다시 실행하십시오.",
+    ),
+    "copy_damaged": ErrorText(
+        "the copy of {key!r} in the cache was damaged, and has been removed; run it again",
+        "캐시에 있는 '{key}'의 사본이 손상되어 삭제했습니다. 다시 실행하십시오.",
+    ),
+    "series_in_use": ErrorText(
+        "the candles of {series} are being changed by {holder}; try again when it has finished",
+        "{holder}이(가) {series} 캔들을 변경하고 있습니다. 작업이 끝난 뒤 다시 시도하십시오.",
+    ),
     "unexpected_error": ErrorText("unexpected error", "예상하지 못한 오류입니다"),
     "logged_error": ErrorText(
         "{message} (error {error_id} in the server's log)", "{message} (서버 로그의 오류 번호 {error_id})"
