@@ -117,6 +117,31 @@ def url(candles: CandleCatalog) -> Iterator[str]:
 
 
 @requires_chromium
+def test_both_forms_are_kept_in_another_language(url: str, tmp_path: Path) -> None:
+    """Except the file, which only the user can choose."""
+    file = tmp_path / "candles.csv"
+    file.write_text("time,open,high,low,close,volume\n")
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/candles")
+        page.locator("#field-symbols").fill("BTC_KRW, ETH_KRW")
+        page.locator('[name="timeframes"][value="1h"]').check()
+        page.locator("#field-file").set_input_files(file)
+        page.locator("#field-symbol").fill("BTC_KRW")
+        page.locator("#field-tz").select_option("UTC")
+        page.locator("summary").click()
+        page.get_by_role("link", name="한국어").click()
+        expect(page.locator("html")).to_have_attribute("lang", "ko")
+        expect(page.locator("#field-symbols")).to_have_value("BTC_KRW, ETH_KRW")
+        expect(page.locator('[name="timeframes"][value="1h"]')).to_be_checked()
+        expect(page.locator("#field-file")).to_have_value("")
+        expect(page.locator("#field-symbol")).to_have_value("BTC_KRW")
+        expect(page.locator("#field-tz")).to_have_value("UTC")
+        expect(page.locator("#field-columns")).to_be_visible()
+        assert watched.errors == []
+
+
+@requires_chromium
 def test_a_file_is_uploaded_in_the_browser(url: str, data_root: Path, tmp_path: Path) -> None:
     """Problems are next to their fields; then the form reports what was stored."""
     file = tmp_path / "candles.csv"

@@ -165,6 +165,30 @@ def test_button_of_an_order_is_enabled_before_the_page_is_loaded_again(url: str)
 
 
 @requires_chromium
+def test_an_order_is_kept_in_another_language_and_placed_once(url: str, app: TestClient) -> None:
+    """Although its response is lost; once it is placed, the form is empty."""
+    app.post("/api/positions/enter", json=ORDER)
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/positions")
+        page.get_by_label("Market").fill("BTC_KRW")
+        page.locator("#field-side").select_option("SELL")
+        page.get_by_label("Quantity").fill("0.5")
+        page.get_by_label("Price").fill("50000")
+        page.route("**/enter", lambda route: (route.fetch(), route.abort()), times=1)
+        page.get_by_role("button", name="Place the order").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.get_by_role("link", name="한국어").click()
+        expect(page.locator("html")).to_have_attribute("lang", "ko")
+        for name, value in (("symbol", "BTC_KRW"), ("side", "SELL"), ("quantity", "0.5"), ("entry_price", "50000")):
+            expect(page.locator(f"#field-{name}")).to_have_value(value)
+        page.locator('#order [type="submit"]').click()
+        expect(page.locator("#field-quantity")).to_have_value("")
+    (position,) = app.get("/api/positions/open").json()["positions"]
+    assert position["quantity"] == 0.5
+
+
+@requires_chromium
 def test_a_forward_test_is_started_once_although_the_response_is_lost(url: str, workbench: Workbench) -> None:
     """Submitting again leads to the test that the first request started."""
     with watched_page() as watched:

@@ -1,5 +1,6 @@
 // Forms that fetch candles from an exchange and upload a candle file, and the list of what is stored.
 import { clearProblems, ERRORS_IN_LANGUAGE, send, showProblems } from "./forms.js";
+import { keepForm, restoreForm, watchForm } from "./kept_form.js";
 import { columnsOf, forgetColumns, listColumns } from "./upload_columns.js";
 
 const page = document.getElementById("candle-forms").dataset;
@@ -11,6 +12,8 @@ function handle(form, request, show, prepare = () => {}) {
   const buttons = form.querySelectorAll('[type="submit"]');
   const problem = form.querySelector(".problem");
   const status = form.querySelector(".status");
+  restoreForm(form);
+  watchForm(form, () => keepForm(form));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearProblems(form);
