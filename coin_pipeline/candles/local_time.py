@@ -4,17 +4,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from coin_pipeline.errors import Coded, coded
+
 
 class UnclearLocalTime(ValueError):
     """A local time that does not exist or occurs twice in its zone.
 
     Attributes:
         row: Its row, counted from 0.
+        reason: What is wrong with it, and what to do.
     """
 
-    def __init__(self, row: int, reason: str) -> None:
+    def __init__(self, row: int, reason: Coded) -> None:
         super().__init__(reason)
-        self.row = row
+        self.row, self.reason = row, reason
 
 
 def to_utc(local: npt.NDArray[np.int64], tz: str) -> npt.NDArray[np.int64]:
@@ -40,7 +43,6 @@ def to_utc(local: npt.NDArray[np.int64], tz: str) -> npt.NDArray[np.int64]:
     return utc.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ns]").view(np.int64)
 
 
-def _reason(time: pd.Timestamp, tz: str) -> str:
+def _reason(time: pd.Timestamp, tz: str) -> Coded:
     exists = time.tz_localize(tz, ambiguous=True, nonexistent="NaT") is not pd.NaT
-    fault = f"occurs twice in {tz}, before and after" if exists else f"does not exist in {tz}: it is skipped by"
-    return f"the time {time} {fault} a clock change; write times in UTC or with an offset"
+    return coded("local_time_twice" if exists else "local_time_skipped", time=time, zone=tz)

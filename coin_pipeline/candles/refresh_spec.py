@@ -128,5 +128,5 @@ def _read(variable: str, names: tuple[str, ...], parse: Callable[[str], str]) ->
     try:
         return tuple(dict.fromkeys(parse(name) for name in names))  # KRW-BTC and BTC_KRW are equal
     except InvalidInput as error:
-        message = f"{error.problems[0].message}, and separate them by commas"
+        message = coded("separate_by_commas", message=error.problems[0].message)
         raise InvalidSettings([Problem(variable, message)]) from None

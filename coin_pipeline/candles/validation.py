@@ -10,7 +10,7 @@ from coin_pipeline.candles.coverage import phase_of
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import DAY_NS, TIMEFRAMES, Timeframe, format_duration, format_utc
 from coin_pipeline.engine.bars import MAX_PRICE, MAX_VOLUME, MIN_PRICE
-from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
+from coin_pipeline.errors import Coded, InvalidCandles, InvalidInput, Problem, coded
 
 _BLOCK = 32_768  # rows whose masks stay in the CPU cache
 _SHORTEST_MONTH_NS = 28 * DAY_NS
@@ -35,8 +35,8 @@ def check_times(source: object, time: npt.NDArray[np.int64], locate: Callable[[i
     late = time[1:] <= time[:-1]
     if late.any():
         row = int(late.argmax()) + 1
-        fault = "repeats the candle before it" if time[row] == time[row - 1] else "is earlier than the candle before it"
-        raise InvalidCandles(source, int(late.sum()), f"{locate(row)} at {format_utc(time[row])} {fault}")
+        fault = "candle_repeats" if time[row] == time[row - 1] else "candle_earlier"
+        raise InvalidCandles(source, int(late.sum()), coded(fault, row=locate(row), time=format_utc(time[row])))
 
 
 def check_prices(source: object, candles: OHLCV, locate: Callable[[int], str]) -> None:
@@ -54,8 +54,9 @@ def check_prices(source: object, candles: OHLCV, locate: Callable[[int], str]) -
         return
     invalid = ~valid_rows(candles)
     row = int(invalid.argmax())
-    reason = describe_violation(*(float(column[row]) for column in candles[1:]))
-    raise InvalidCandles(source, int(invalid.sum()), f"{locate(row)} at {format_utc(candles.time[row])} has {reason}")
+    violation = describe_violation(*(float(column[row]) for column in candles[1:]))
+    first = coded("candle_violates", row=locate(row), time=format_utc(candles.time[row]), violation=violation)
+    raise InvalidCandles(source, int(invalid.sum()), first)
 
 
 def all_valid(candles: OHLCV) -> bool:
@@ -84,11 +85,11 @@ def check_spacing(
     numbers = np.arange(1, len(time) + 1) if rows is None else rows
     off = np.flatnonzero(time % timeframe.ns != phase)
     row = int(off[numbers[off].argmin()])
-    before = format_duration(int((time[row] - phase) % timeframe.ns))
+    late = format_duration(int((time[row] - phase) % timeframe.ns))
     known = _usual_length(time)
-    remedy = f"; is it {known}?" if known and known.ns < timeframe.ns else ""
-    reason = f"opens {before} after the grid of the others, which does not fit timeframe {timeframe}{remedy}"
-    raise InvalidCandles(source, len(off), f"row {numbers[row]} at {format_utc(time[row])} {reason}")
+    remedy = coded("may_be", known=known) if known and known.ns < timeframe.ns else ""
+    values = {"row": numbers[row], "time": format_utc(time[row]), "late": late, "timeframe": timeframe}
+    raise InvalidCandles(source, len(off), coded("off_grid", **values, remedy=remedy))
 
 
 def check_length(source: object, time: npt.NDArray[np.int64], timeframe: Timeframe) -> None:
@@ -112,16 +113,18 @@ def check_length(source: object, time: npt.NDArray[np.int64], timeframe: Timefra
     adjacent = int(counts[distances == timeframe.ns].sum())
     is_pair = len(time) == 2  # noqa: PLR2004 -- one distance proves little, unless it is a timeframe
     if not adjacent and (known or monthly or not is_pair):
-        found = f"no two rows are {format_duration(timeframe.ns)} apart"
+        found = coded("none_apart", length=format_duration(timeframe.ns))
     elif counts.max() > counts.sum() / 2 and not is_pair:
-        found = f"most rows are {format_duration(usual)} apart"
+        found = coded("most_apart", length=format_duration(usual))
     else:
         return
     if monthly:
-        remedy = "months are not supported"
+        remedy = coded("months_unsupported")
+    elif known:
+        remedy = coded("may_be", known=known)
     else:
-        remedy = f"is it {known}?" if known else f"the closest are {format_duration(int(distances[0]))} apart"
-    reason = f"{source}: {found}, so they are not {timeframe} candles; {remedy}"
+        remedy = coded("closest_apart", length=format_duration(int(distances[0])))
+    reason = coded("of_other_length", path=source, found=found, timeframe=timeframe, remedy=remedy)
     raise InvalidInput([Problem("timeframe", reason)])
 
 
@@ -139,36 +142,39 @@ def valid_rows(candles: OHLCV) -> npt.NDArray[np.bool_]:
     return inside & (low >= MIN_PRICE) & (high <= MAX_PRICE) & (volume >= 0) & (volume <= MAX_VOLUME)
 
 
-def describe_violation(open_: float, high: float, low: float, close: float, volume: float) -> str:
+def describe_violation(open_: float, high: float, low: float, close: float, volume: float) -> Coded:
     """Return a phrase for the rule of `valid_rows` that a row violates.
 
-    >>> describe_violation(10.0, 12.0, 9.0, 13.0, 1.0)
+    >>> str(describe_violation(10.0, 12.0, 9.0, 13.0, 1.0))
     'close 13.0 above its high 12.0'
     """
     prices = {"open": open_, "high": high, "low": low, "close": close}
     values = {**prices, "volume": volume}
     for name, value in values.items():
         if not math.isfinite(value):
-            return f"{name} {value}, not a finite number"
+            return coded("not_finite", name=coded(f"candle_{name}"), value=str(value))
     for name, value in values.items():
         if beyond := _beyond_bounds(name, value):
-            return f"{name} {value}, {beyond}"
+            return beyond
     for name in ("open", "close"):
         if prices[name] > high:
-            return f"{name} {prices[name]} above its high {high}"
+            return coded("above_its_high", name=coded(f"candle_{name}"), value=prices[name], high=high)
     name = "open" if open_ < low else "close"
-    return f"{name} {prices[name]} below its low {low}"
+    return coded("below_its_low", name=coded(f"candle_{name}"), value=prices[name], low=low)
 
 
-def _beyond_bounds(name: str, value: float) -> str | None:
+def _beyond_bounds(name: str, value: float) -> Coded | None:
+    of_value = {"name": coded(f"candle_{name}"), "value": str(value)}  # not as 300 digits
     if name == "volume":
-        most = f"above {MAX_VOLUME:g}" if value > MAX_VOLUME else None
-        return "below 0" if value < 0 else most
+        most = coded("above_limit", **of_value, limit=f"{MAX_VOLUME:g}") if value > MAX_VOLUME else None
+        return coded("below_zero", **of_value) if value < 0 else most
     if value <= 0:
-        return "not above 0"
-    return None if MIN_PRICE <= value <= MAX_PRICE else f"not between {MIN_PRICE:g} and {MAX_PRICE:g}"
+        return coded("not_above_zero", **of_value)
+    if MIN_PRICE <= value <= MAX_PRICE:
+        return None
+    return coded("not_between", **of_value, low=f"{MIN_PRICE:g}", high=f"{MAX_PRICE:g}")
 
 
-def row_label(row: int) -> str:
+def row_label(row: int) -> Coded:
     """Return the name of a row, counted from 0, in an error message."""
-    return f"row {row + 1}"
+    return coded("row_number", row=row + 1)

@@ -24,6 +24,11 @@ CANDLES: Mapping[str, ErrorText] = {
         "지원하지 않는 파일 형식입니다. CSV, Parquet, JSON 또는 엑셀 파일을 선택하십시오.",
         "this is not a supported candle file; choose a CSV, Parquet, JSON or Excel file",
     ),
+    "other_source": ErrorText(
+        "{series} was fetched from {stored}, not from {new}; use another DATA_ROOT for that",
+        "{series} 캔들은 {new}이(가) 아니라 {stored}에서 받은 것입니다. 가격이 달라 함께 저장할 수 없습니다.",
+        "{series} was fetched from {stored}, not from {new}; their prices differ, so they cannot be stored together",
+    ),
     "the_file": ErrorText("the file", "파일"),
     "in_file": ErrorText("{path}: {reason}", "{path}: {reason}"),
     "invalid_rows": ErrorText(

@@ -19,6 +19,9 @@ FIELDS: Mapping[str, ErrorText] = {
         " (m is minutes; months are not supported)", " (m은 분을 뜻합니다. 월봉은 지원하지 않습니다)"
     ),
     "problems": ErrorText("{listed}", "{listed}"),
+    "separate_by_commas": ErrorText(
+        "{message}, and separate them by commas", "{message} 여러 개는 쉼표로 구분하십시오."
+    ),
     "of_field": ErrorText("{field}: {message}", "{field}: {message}"),
     # Any request.
     "named_more_than_once": ErrorText("named more than once: {names}", "중복된 항목이 있습니다: {names}"),

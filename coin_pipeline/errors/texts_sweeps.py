@@ -5,6 +5,12 @@ from collections.abc import Mapping
 from coin_pipeline.errors.error_text import ErrorText
 
 SWEEPS: Mapping[str, ErrorText] = {
+    "warm_up_missing": ErrorText(
+        "points need up to {counted} before their first decision, and {symbol} has {before:,} before the range and"
+        " {inside:,} in it; fetch earlier candles, sweep smaller values, or set warm_up to none",
+        "첫 판단 전에 캔들이 최대 {declared:,}개 필요한데, {symbol}에는 기간 전에 {before:,}개, 기간 안에"
+        " {inside:,}개가 있습니다. 더 이른 캔들을 받거나, 더 작은 값을 스윕하거나, warm_up을 none으로 설정하십시오.",
+    ),
     "sweep_too_large": ErrorText(
         "{points:,} points exceed the limit of {limit:,}; {remedy}",
         "지점 {points:,}개가 한도 {limit:,}개를 넘습니다. {remedy}",

@@ -14,7 +14,7 @@ from coin_pipeline.backtest.warnings import settling_warnings
 from coin_pipeline.candles.timeframe import day_of, day_range, utc
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signals import Signals
-from coin_pipeline.errors import InvalidSpec, Problem
+from coin_pipeline.errors import InvalidSpec, Problem, coded
 from coin_pipeline.strategies.isolation import isolated
 from coin_pipeline.strategies.loader import run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
@@ -106,11 +106,8 @@ def _first_day(catalog: CandleSource, part: CandleSlice, declared: int) -> date:
         start = day if time[missing - 1] < day_range(day, day, spec.timezone)[0] else day + timedelta(days=1)
         if day_range(start, start, spec.timezone)[0] <= time[-1]:
             return start
-    reason = (
-        f"points need up to {pluralize(declared, 'candle')} before their first decision, and {part.symbol} has"
-        f" {declared - missing:,} before the range and {len(time):,} in it; fetch earlier candles, sweep smaller"
-        " values, or set warm_up to none"
-    )
+    counts = {"declared": declared, "before": declared - missing, "inside": len(time)}
+    reason = coded("warm_up_missing", counted=pluralize(declared, "candle"), symbol=part.symbol, **counts)
     raise InvalidSpec([Problem("space", reason)])
 
 

@@ -1,8 +1,10 @@
 """Errors as a browser shows them: in the language of the page, with advice for its user."""
 
 import ast
+import importlib
 import inspect
 import json
+import pkgutil
 import re
 from pathlib import Path
 from string import Formatter
@@ -16,7 +18,8 @@ from playwright.sync_api import expect
 from coin_api.page_messages import HEADER
 from coin_pipeline import errors, presets
 from coin_pipeline.backtest import markets, preflight, request
-from coin_pipeline.candles import fields, refresh_spec, symbol, timeframe, timezones
+from coin_pipeline.candles import fields, imports, local_time, refresh_spec, symbol, timeframe, timezones, validation
+from coin_pipeline.candles.year_files import arrow, parquet_limits, writer
 from coin_pipeline.database import pages
 from coin_pipeline.errors import conflicts, invalid_input, not_found, runs, services, storage
 from coin_pipeline.errors.texts import ERRORS
@@ -183,19 +186,37 @@ def test_form_shows_korean_reasons_at_their_fields(url: str) -> None:
         expect(reason).to_have_attribute("lang", "ko")
 
 
+MESSAGES = {
+    "ValueError": -1, "Problem": -1, "UnclearLocalTime": 1, "InvalidCandleFile": 1, "UnclearColumns": 1,
+    "InvalidCandles": 2,
+}  # fmt: skip
+"""Which argument of errors is their message."""
+LITERALS = (ast.Constant, ast.JoinedStr, ast.BinOp)
+
+
 def literal_messages(module: ModuleType) -> list[str]:
     """Return the statements of a module that make a message of an error without a code."""
+    nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
+    texts = [node for node in nodes if isinstance(node, ast.Assign) and isinstance(node.value, LITERALS)]
+    named = {target.id for node in texts for target in node.targets if isinstance(target, ast.Name)}
     found = []
-    for node in ast.walk(ast.parse(inspect.getsource(module))):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+    for node in nodes:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in MESSAGES:
             continue
-        message = node.args[-1] if node.func.id in {"ValueError", "Problem"} and node.args else None
-        if isinstance(message, ast.Constant | ast.JoinedStr) or (isinstance(message, ast.Name) and message.id == "msg"):
+        message = node.args[MESSAGES[node.func.id]]
+        if isinstance(message, LITERALS) or (isinstance(message, ast.Name) and message.id in named):
             found.append(f"{Path(module.__file__ or '').name}:{node.lineno}")
     return found
 
 
-@pytest.mark.parametrize("module", FORM_MODULES, ids=lambda module: module.__name__)
+def upload_modules() -> list[ModuleType]:
+    """Return the modules that check an uploaded file, without those that compare several files of a command."""
+    found = pkgutil.walk_packages(imports.__path__, f"{imports.__name__}.")
+    names = [module.name for module in found if module.name.rpartition(".")[2] not in {"batch", "series", "__main__"}]
+    return [*map(importlib.import_module, names), arrow, parquet_limits, writer, validation, local_time]
+
+
+@pytest.mark.parametrize("module", [*FORM_MODULES, *upload_modules()], ids=lambda module: module.__name__)
 def test_what_forms_can_provoke_has_a_code(module: ModuleType) -> None:
     """A message that is written where it is raised has no Korean text: `coded` takes one from `ERRORS`."""
     assert literal_messages(module) == []

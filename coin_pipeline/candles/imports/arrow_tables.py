@@ -20,7 +20,7 @@ from coin_pipeline.candles.year_files.parquet_limits import (
     is_text,
     open_limited,
 )
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 _TEXTS = (pa.string(), pa.large_string(), pa.string_view())
 _VALUES = (
@@ -83,7 +83,7 @@ def _plain(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if kind not in _TEXTS:
         if not any(is_kind(column.type) for is_kind in _VALUES):
-            raise InvalidCandleFile(path, f"its column {name} is of type {column.type}; store numbers or texts")
+            raise InvalidCandleFile(path, coded("column_of_type", name=name, kind=column.type))
         return column
     for chunk in column.chunks:
         texts = chunk.dictionary if pa.types.is_dictionary(column.type) else chunk
@@ -97,4 +97,4 @@ def _plain(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _check_unique(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
     twice = next((name for name in wanted if names.count(name) > 1), None)
     if twice is not None:
-        raise InvalidCandleFile(path, f"has several columns named {twice!r:.60}; rename or remove one")
+        raise InvalidCandleFile(path, coded("columns_of_one_name", name=twice))

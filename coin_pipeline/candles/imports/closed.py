@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe, format_utc
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 
 class ClosedCandles(NamedTuple):
@@ -42,8 +42,8 @@ def closed_candles(
     closed, begun = (int(np.searchsorted(candles.time, end, "right")) for end in (now - timeframe.ns, now))
     total = len(candles.time)
     if total and not closed:
-        first = f"the first of them opens at {format_utc(candles.time[0])}; check the times and the time zone"
-        raise InvalidCandleFile(source, f"contains no closed {timeframe} candle, {first}")
+        reason = coded("no_closed_candle", timeframe=timeframe, first=format_utc(candles.time[0]))
+        raise InvalidCandleFile(source, reason)
     left_out = {}
     if begun > closed:
         left_out[f"still open ({format_utc(candles.time[closed])})"] = begun - closed

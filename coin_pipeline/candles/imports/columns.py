@@ -24,10 +24,10 @@ from coin_pipeline.candles.imports.layouts import (
     time_rank,
     without_zone,
 )
-from coin_pipeline.candles.imports.mapping import FIELDS
+from coin_pipeline.candles.imports.mapping import FIELDS, field_names
 from coin_pipeline.candles.imports.source import Source
 from coin_pipeline.candles.imports.stamps import Stamps
-from coin_pipeline.errors import FileColumn, UnclearColumns
+from coin_pipeline.errors import Coded, FileColumn, UnclearColumns, coded
 
 VALUE_FIELDS = FIELDS[1:]
 _MT4_COLUMNS = 7
@@ -90,7 +90,7 @@ class _Chooser:
         found = {field: self._find(layout, field) for field in FIELDS}
         missing = [field for field, positions in found.items() if not positions]
         if missing:
-            raise self._error(f"has no column for {', '.join(missing)}")
+            raise self._error(coded("fields_without_column", fields=field_names(missing)))
         return self._choice(layout, found["time"], {field: found[field] for field in VALUE_FIELDS})
 
     def by_position(self) -> ColumnChoice:
@@ -100,14 +100,15 @@ class _Chooser:
                 positions[field] = self._mapped(field)
         missing = [field for field in FIELDS if field not in positions]
         if missing:
-            raise self._error(f"has no header and {len(self.names)} columns, such as {', '.join(self.source.first)}")
+            cells = ", ".join(self.source.first)
+            raise self._error(coded("no_header", count=len(self.names), cells=cells))
         return self._choice(layout, positions["time"], positions)
 
     def _choice(self, layout: Layout, time: tuple[int, ...], values: Mapping[str, tuple[int, ...]]) -> ColumnChoice:
         columns = {field: values[field][0] for field in VALUE_FIELDS}
         used = [*time, *columns.values()]
         if len(set(used)) < len(used):
-            raise self._error("would use one column for two fields")
+            raise self._error(coded("column_used_twice"))
         symbols = [at for at, name in enumerate(self.names) if name in SYMBOL_NAMES and at not in used]
         return ColumnChoice(layout, time, columns, symbols[0] if symbols else None)
 
@@ -136,8 +137,8 @@ class _Chooser:
         parts = [self._positions(part) for part in text.split("+")] if field == "time" and not whole else [whole]
         for part, found in zip(text.split("+") if len(parts) > 1 else [text], parts, strict=True):
             if len(found) != 1:
-                problem = f"has {len(found)} columns" if found else "has no column"
-                raise self._error(f"{problem} {part!r}, which --columns names for {field}")
+                values = {"count": len(found), "name": part, "field": coded(f"candle_{field}")}
+                raise self._error(coded("chosen_several" if found else "chosen_absent", **values))
         return tuple(found[0] for found in parts)
 
     def _positions(self, text: str) -> list[int]:
@@ -179,15 +180,14 @@ class _Chooser:
     def _at_most_one(self, field: str, found: Sequence[int]) -> tuple[int, ...]:
         if len(found) > 1:
             several = ", ".join(repr(self.source.names[at]) for at in found)
-            raise self._error(f"has more than one column for {field}: {several}")
+            raise self._error(coded("field_of_several", field=coded(f"candle_{field}"), several=several))
         return tuple(found)
 
-    def _error(self, problem: str) -> UnclearColumns:
+    def _error(self, problem: Coded) -> UnclearColumns:
         shown = ", ".join(repr(name[:_SHOWN_LETTERS]) for name in self.source.names[:_SHOWN_COLUMNS])
         more = ", ..." if len(self.source.names) > _SHOWN_COLUMNS else ""
         example = "time=날짜,open=시가" if self.source.headed else "time=1,open=2"
-        advice = f"name them with --columns, such as {example}"
-        reason = f"{problem}; its columns are {shown}{more}: {advice}"
+        reason = coded("unclear_columns", problem=problem, shown=shown + more, example=example)
         return UnclearColumns(self.path, reason, _file_columns(self.source, {}))
 
 

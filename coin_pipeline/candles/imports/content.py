@@ -20,7 +20,7 @@ from coin_pipeline.candles.imports.target import require_same_market
 from coin_pipeline.candles.imports.text import open_text
 from coin_pipeline.candles.imports.workbooks import open_sheet
 from coin_pipeline.candles.year_files.parquet_limits import check_expansion
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 _CHUNK_BYTES = 1 << 20
 Opener = Callable[[Path, Content, Mapping[str, str], FileLimits], Source]
@@ -40,16 +40,16 @@ FILE_SUFFIXES = (*_OPENERS, *_COMPRESSED)
 
 _REFUSED = MappingProxyType(
     {
-        **dict.fromkeys((".pkl", ".pickle", ".p"), "is a pickle, which can execute code when it is read"),
-        **dict.fromkeys((".h5", ".hdf", ".hdf5"), "is an HDF5 file, which is not supported"),
+        **dict.fromkeys((".pkl", ".pickle", ".p"), coded("is_pickle")),
+        **dict.fromkeys((".h5", ".hdf", ".hdf5"), coded("is_hdf5")),
     }
 )
 _MAGIC = (
-    (b"PK\x03\x04", "an Excel workbook or a zip archive", (".xlsx", ".zip")),
-    (b"\x1f\x8b", "compressed with gzip", (".gz",)),
-    (b"PAR1", "a Parquet file", (".parquet",)),
-    (b"ARROW1", "a Feather file", (".feather",)),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", (".xls",)),
+    (b"PK\x03\x04", "excel_or_zip", (".xlsx", ".zip")),
+    (b"\x1f\x8b", "gzip", (".gz",)),
+    (b"PAR1", "parquet", (".parquet",)),
+    (b"ARROW1", "feather", (".feather",)),
+    (b"\xd0\xcf\x11\xe0", "old_excel", (".xls",)),
 )
 
 
@@ -89,11 +89,11 @@ def _unpack(path: Path, file: BinaryIO, suffix: str, limits: FileLimits) -> tupl
 
 def _supported(path: Path, suffix: str) -> str:
     if suffix in _REFUSED:
-        raise InvalidCandleFile(
-            path, f"{_REFUSED[suffix]}; write the candles as CSV or Parquet (df.to_csv, df.to_parquet)"
-        )
+        reason = coded("refused_format", fault=_REFUSED[suffix], how=" (df.to_csv, df.to_parquet)")
+        raise InvalidCandleFile(path, reason)
     if suffix not in _OPENERS:
-        raise InvalidCandleFile(path, f"{suffix or 'no suffix'!r} is not one of {', '.join(FILE_SUFFIXES)}")
+        reason = coded("unknown_suffix", suffix=suffix or "no suffix", known=", ".join(FILE_SUFFIXES))
+        raise InvalidCandleFile(path, reason)
     return suffix
 
 
@@ -102,9 +102,10 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     files = [entry for entry in archive.infolist() if not entry.is_dir() and "__MACOSX" not in entry.filename]
     candles = [entry for entry in files if PurePath(entry.filename).suffix.lower() in _OPENERS]
     if len(candles) != 1:
-        held = f"holds {len(candles)} candle files" if candles else "holds no candle file"
-        shown = ", ".join(repr(entry.filename[:80]) for entry in (candles or files)[:5])
-        raise InvalidCandleFile(path, f"{held}{': ' if shown else ''}{shown}; unpack it")
+        names = ", ".join(repr(entry.filename[:80]) for entry in (candles or files)[:5])
+        shown = f": {names}" if names else ""
+        held = "several_candle_files" if candles else "no_candle_file"
+        raise InvalidCandleFile(path, coded(held, count=len(candles), shown=shown))
     require_same_market(path, candles[0].filename)
     return candles[0]
 
@@ -115,7 +116,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, l
         with translate_errors(path):
             file = archive.open(entry)
     except RuntimeError as error:  # it needs a password
-        raise InvalidCandleFile(path, "is encrypted; unpack it") from error
+        raise InvalidCandleFile(path, coded("encrypted")) from error
     with file:
         return _read_limited(path, file, limits.expanded_bytes)
 
@@ -135,7 +136,7 @@ def _read_chunk(path: Path, file: IO[bytes] | gzip.GzipFile) -> bytes:
         try:
             return file.read(_CHUNK_BYTES)
         except (zlib.error, EOFError, zipfile.BadZipFile) as error:
-            raise InvalidCandleFile(path, "cannot be decompressed: it is damaged or cut off") from error
+            raise InvalidCandleFile(path, coded("broken_compression")) from error
 
 
 def _check_magic(path: Path, suffix: str, content: Content) -> None:
@@ -143,6 +144,7 @@ def _check_magic(path: Path, suffix: str, content: Content) -> None:
     head = content[:8]
     for magic, name, suffixes in _MAGIC:
         if head.startswith(magic) and suffix in _TEXT_SUFFIXES:
-            raise InvalidCandleFile(path, f"is {name} by its content; rename it to {' or '.join(suffixes)}")
+            reason = coded("other_format", format=coded(name), suffixes=" or ".join(suffixes))
+            raise InvalidCandleFile(path, reason)
     if head[:1] == b"\x80" and head[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
-        raise InvalidCandleFile(path, f"{_REFUSED['.pkl']}; write the candles as CSV or Parquet")
+        raise InvalidCandleFile(path, coded("refused_format", fault=_REFUSED[".pkl"], how=""))

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import pyarrow as pa
 
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 _LIBRARY_ERRORS = (
     *(OSError, EOFError, ValueError, KeyError, NotImplementedError, OverflowError),
@@ -31,13 +31,10 @@ def translate_errors(path: Path) -> Iterator[None]:
     except MemoryError:  # Arrow's is an ArrowException too
         raise
     except _LIBRARY_ERRORS as error:
-        raise InvalidCandleFile(path, f"cannot be read as {path.suffix.lower()[1:]} ({_reason(error)})") from error
+        reason = coded("unreadable_as", format=path.suffix.lower()[1:], reason=_reason(error))
+        raise InvalidCandleFile(path, reason) from error
 
 
 def _reason(error: Exception) -> str:
     """Return what went wrong in words of the operating system or of our own; libraries give advice on their API."""
-    return (
-        error.strerror
-        if isinstance(error, OSError) and error.strerror
-        else "the content is damaged or of another format"
-    )
+    return error.strerror if isinstance(error, OSError) and error.strerror else coded("damaged_content")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coin_pipeline.candles.timeframe import HOUR_NS, MINUTE_NS, SECOND_NS
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import Coded, InvalidCandleFile, coded
 
 _NAIVE, _AWARE = pa.timestamp("ns"), pa.timestamp("ns", "UTC")
 _ZONES: Mapping[str, int] = MappingProxyType({"Z": 0, "UTC": 0, "GMT": 0, "KST": 9 * HOUR_NS, "JST": 9 * HOUR_NS})
@@ -38,7 +38,6 @@ _DATES = (
 )
 _PATTERNS = tuple(f"^{date}{_CLOCK}{_ZONE}$" for date in _DATES)
 _COMPACT = _PATTERNS[-1]
-_ADVICE = "write it as 2024-01-31 09:00:00"
 
 
 class LocalTimes(NamedTuple):
@@ -99,8 +98,7 @@ class _Parser:
         wrong = 0 if compact else pc.index(found.is_null(), value=True).as_py()
         if wrong >= 0:
             zone = _UNKNOWN_ZONE.search(self.clean[wrong].as_py())
-            reason = f"has an unknown zone, {zone[1]}; write an offset such as -05:00" if zone else None
-            raise self._error(wrong, reason or f"cannot be read; {_ADVICE}")
+            raise self._error(wrong, coded("unknown_zone", zone=zone[1]) if zone else coded("unreadable_time"))
         names = [field.name for field in found.type]
         parts = {name: pc.struct_field(found, name) for name in names}
         absent = pa.array([""] * len(found)) if {"month", "name"} - set(names) else None
@@ -115,7 +113,7 @@ class _Parser:
         numbers = pc.index_in(pc.utf8_slice_codeunits(pc.utf8_lower(parts["name"]), 0, 3), pa.array(_MONTHS))
         wrong = pc.index(numbers.is_null(), value=True).as_py()
         if wrong >= 0:
-            raise self._error(wrong, f"names no month; {_ADVICE}")
+            raise self._error(wrong, coded("no_month"))
         return pc.add(numbers, 1).cast(pa.string()), parts["day"]
 
     def _order(self, first: pa.Array, other: pa.Array, dates: str | None) -> str:
@@ -124,23 +122,21 @@ class _Parser:
             pc.index(pc.greater(part.cast(pa.int32()), len(_MONTHS)), value=True).as_py() for part in (first, other)
         )
         if days_first >= 0 and days_other >= 0:
-            spelled = " and ".join(f"{self.texts[at]} in row {self.rows[at]}" for at in (days_first, days_other))
-            raise InvalidCandleFile(self.path, f"writes the day first and second: {spelled}; write dates as 2024-01-31")
+            both = self._texts_in_rows(one=days_first, other=days_other)
+            raise InvalidCandleFile(self.path, coded("day_first_and_second", **both))
         proven = "dmy" if days_first >= 0 else "mdy" if days_other >= 0 else None
         if dates and proven and dates != proven:
             at = max(days_first, days_other)
-            raise self._error(at, f"contradicts --columns dates={dates}")
+            raise self._error(at, coded("contradicts_dates", dates=dates))
         if not (dates or proven):
-            example = self.texts[0].as_py()
-            reason = f"has dates such as {example}, whose day and month cannot be distinguished"
-            raise InvalidCandleFile(self.path, f"{reason}; pass --columns dates=dmy or dates=mdy", "columns.dates")
+            raise InvalidCandleFile(self.path, coded("unclear_dates", example=self.texts[0].as_py()), "columns.dates")
         return dates or proven or ""
 
     def _cast(self, canonical: pa.Array) -> npt.NDArray[np.int64]:
         try:
             ns: npt.NDArray[np.int64] = canonical.cast(_NAIVE).cast(pa.int64()).to_numpy().copy()
         except pa.ArrowInvalid:
-            raise self._error(_first_failure(canonical), f"does not exist; {_ADVICE}") from None
+            raise self._error(_first_failure(canonical), coded("no_such_time")) from None
         return ns
 
     def _afternoon(self, hour: pa.Array, halves: pa.Array) -> npt.NDArray[np.int64]:
@@ -151,7 +147,7 @@ class _Parser:
         hours = np.array(pc.if_else(pc.equal(hour, ""), "0", hour).cast(pa.int64()))
         wrong = np.flatnonzero((marks != "") & ((hours > _NOON) | (hours == 0)))
         if len(wrong):
-            raise self._error(int(wrong[0]), f"has an hour outside 1 to 12; {_ADVICE}")
+            raise self._error(int(wrong[0]), coded("hour_of_half"))
         late = np.isin(marks, ("PM", "오후"))
         noon = (marks != "") & (hours == _NOON)
         shift: npt.NDArray[np.int64] = (late.astype(np.int64) - noon) * _NOON * HOUR_NS
@@ -165,19 +161,22 @@ class _Parser:
         if "" in spellings:
             at = pc.index(zones, value="").as_py()
             zoned = pc.index(pc.not_equal(zones, ""), value=True).as_py()
-            spelled = f"{self.texts[zoned]} in row {self.rows[zoned]} and {self.texts[at]} in row {self.rows[at]}"
-            raise InvalidCandleFile(
-                self.path, f"has times with and without a time zone: {spelled}; write all of them alike"
-            )
+            raise InvalidCandleFile(self.path, coded("some_without_zone", **self._texts_in_rows(zoned=zoned, bare=at)))
         known = [_offset_ns(spelling) for spelling in spellings]
         if None in known:
             at = pc.index(zones, value=spellings[known.index(None)]).as_py()
-            raise self._error(at, "has an offset of more than 14 hours")
+            raise self._error(at, coded("large_offset"))
         offsets: npt.NDArray[np.int64] = np.array(known, np.int64)[encoded.indices.to_numpy()]
         return offsets
 
-    def _error(self, at: int, problem: str) -> InvalidCandleFile:
-        return InvalidCandleFile(self.path, f"row {self.rows[at]}: the time {self.texts[at].as_py()[:60]!r} {problem}")
+    def _error(self, at: int, problem: Coded) -> InvalidCandleFile:
+        time = self.texts[at].as_py()[:60]
+        return InvalidCandleFile(self.path, coded("time_text", row=self.rows[at], time=time, problem=problem))
+
+    def _texts_in_rows(self, **places: int) -> dict[str, object]:
+        """Return the texts at several places by their names, and the row of each."""
+        texts = {name: self.texts[at].as_py() for name, at in places.items()}
+        return texts | {f"{name}_row": self.rows[at] for name, at in places.items()}
 
 
 def _join(separator: str, *parts: pa.Array) -> pa.Array:

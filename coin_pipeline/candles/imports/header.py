@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from coin_pipeline.candles.imports.layouts import YAHOO, Layout, fields_of, normalize_name, time_rank
 from coin_pipeline.candles.imports.mapping import FIELDS
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 SEARCHED_ROWS = 60
 _NUMBER = re.compile(r"[+-]?[\d.,\s]+([eE][+-]?\d+)?")
@@ -66,8 +66,8 @@ def only_market(path: object, markets: Iterable[str]) -> str | None:
     """
     names = sorted(set(markets))
     if len(names) > 1:
-        reason = f"contains {len(names)} markets: {', '.join(names[:_SHOWN_MARKETS])}; write one file for each"
-        raise InvalidCandleFile(path, reason)
+        shown = ", ".join(names[:_SHOWN_MARKETS])
+        raise InvalidCandleFile(path, coded("several_markets", count=len(names), names=shown))
     return names[0] if names else None
 
 

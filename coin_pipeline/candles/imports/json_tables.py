@@ -12,7 +12,7 @@ from coin_pipeline.candles.imports.cells import cell_array
 from coin_pipeline.candles.imports.limits import FileLimits, check_count
 from coin_pipeline.candles.imports.source import Content, Rows, Source
 from coin_pipeline.candles.year_files.parquet_limits import check_columns
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 _LIST_KEYS = ("data", "result", "list", "candles", "ohlcv", "records")
 
@@ -31,7 +31,8 @@ def open_json(path: object, data: Content, _mapping: Mapping[str, str], limits: 
         (at for at, record in enumerate(records) if not isinstance(record, list) or len(record) != width), None
     )
     if wrong is not None:
-        raise InvalidCandleFile(path, f"row {wrong + 1} is not a list of {width} values: {str(records[wrong])[:60]!r}")
+        reason = coded("json_row", row=wrong + 1, width=width, record=str(records[wrong])[:60])
+        raise InvalidCandleFile(path, reason)
     return Source(
         tuple(str(at + 1) for at in range(width)),
         lambda at: _rows([[record[i] for record in records] for i in at]),
@@ -46,11 +47,10 @@ def _records(path: object, data: Content) -> list[Any]:
         inner = next((content[key] for key in _LIST_KEYS if isinstance(content.get(key), list | dict)), None)
         if inner is None:
             keys = ", ".join(map(repr, list(content)[:8]))
-            reason = f"is a JSON object with the keys {keys}; write a list of candles (pandas: orient='records')"
-            raise InvalidCandleFile(path, reason)
+            raise InvalidCandleFile(path, coded("json_object", keys=keys))
         content = inner
     if not isinstance(content, list) or not content:
-        raise InvalidCandleFile(path, "contains no candles")
+        raise InvalidCandleFile(path, coded("no_candles"))
     return content
 
 
@@ -62,7 +62,7 @@ def _parse_json(path: object, data: bytes) -> Any:  # noqa: ANN401 -- any JSON v
     try:
         return [json.loads(line) for line in data.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
-        raise InvalidCandleFile(path, "is neither JSON nor JSON lines") from error
+        raise InvalidCandleFile(path, coded("not_json")) from error
 
 
 def _rows(columns: list[list[Any]]) -> Rows:

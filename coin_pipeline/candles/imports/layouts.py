@@ -122,7 +122,7 @@ class Layout:
             time may consist of two columns.
         zone: IANA name of the zone of its times without one.
         daily_zone: Hour at which its daily candles open, and the zone in which they do: other times need a zone.
-        hint: What the zone of its times usually is, for the error that asks for it.
+        hint: Code of the text on the usual zone of its times, for the error that asks for it.
         notes: Sentences for the report of an import.
         tick_volume: Name of the column that counts price changes rather than traded amounts.
     """
@@ -144,7 +144,7 @@ _PYUPBIT = Layout(
     frozenset({"", "open", "high", "low", "close", "volume", "value"}),
     columns={"time": ("",)},
     daily_zone=(9, "Asia/Seoul"),
-    hint="pyupbit writes Asia/Seoul",
+    hint="zone_of_pyupbit",
 )
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -165,12 +165,12 @@ LAYOUTS: tuple[Layout, ...] = (
         "Investing.com",
         frozenset({"date", "price", "open", "high", "low", "vol.", "change %"}),
         columns={"close": ("price",)},
-        hint="its days are usually those of UTC",
+        hint="zone_of_days",
     ),
     Layout(
         "Investing.com",
         frozenset({"날짜", "종가", "시가", "고가", "저가", "거래량", "변동 %"}),
-        hint="its days are usually those of UTC",
+        hint="zone_of_days",
     ),
     Layout(
         "CoinMarketCap",
@@ -183,7 +183,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout(
         "Yahoo Finance",
         frozenset({"open", "close", "adj close", "volume"}),
-        hint="Yahoo's days of coins are those of UTC",
+        hint="zone_of_yahoo",
         notes=("Adj Close is ignored", QUOTE_VOLUME),
     ),
     Layout(
@@ -195,14 +195,14 @@ LAYOUTS: tuple[Layout, ...] = (
         "MetaTrader",
         frozenset({"date", "time", "tickvol", "vol"}),
         columns={"time": ("date", "time"), "volume": ("vol",)},
-        hint="the zone of the broker's server",
+        hint="zone_of_broker",
         tick_volume="tickvol",
     ),
     Layout(
         "MetaTrader",
         frozenset({"date", "tickvol", "vol"}),
         columns={"time": ("date",), "volume": ("vol",)},
-        hint="the zone of the broker's server",
+        hint="zone_of_broker",
         tick_volume="tickvol",
     ),
     _PYUPBIT,
@@ -212,7 +212,7 @@ LAYOUTS: tuple[Layout, ...] = (
 PLAIN = Layout("columns by name")
 YAHOO = Layout(
     "Yahoo Finance",
-    hint="Yahoo's days of coins are those of UTC",
+    hint="zone_of_yahoo",
     notes=(QUOTE_VOLUME,),
 )
 """yfinance writes three header lines, by which it is recognized."""
@@ -229,7 +229,7 @@ POSITIONS: Mapping[int, tuple[Layout, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """Layouts without a header, by their number of columns: the fields of the first ones, where the time is an epoch."""
-METATRADER_4 = Layout("MetaTrader", hint="the zone of the broker's server", notes=("the volume counts price changes",))
+METATRADER_4 = Layout("MetaTrader", hint="zone_of_broker", notes=("the volume counts price changes",))
 """Date, time, open, high, low, close and volume without a header."""
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from zipfile import ZipFile
 
 from coin_pipeline.candles.year_files.parquet_limits import check_rows
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 MAX_ENTRIES = 1_000
 """Limit of the entries of an archive or a workbook."""
@@ -36,8 +36,7 @@ def check_entries(source: object, archive: ZipFile) -> None:
     """
     entries = len(archive.infolist())
     if entries > MAX_ENTRIES:
-        reason = f"has {entries:,} entries, more than the limit of {MAX_ENTRIES:,}"
-        raise InvalidCandleFile(source, f"{reason}; send the file with the candles alone")
+        raise InvalidCandleFile(source, coded("too_many_entries", entries=entries, limit=MAX_ENTRIES))
 
 
 def check_count(source: object, rows: int, limits: FileLimits) -> None:
@@ -48,4 +47,4 @@ def check_count(source: object, rows: int, limits: FileLimits) -> None:
     """
     check_rows(source, rows, limits.rows)
     if not rows:
-        raise InvalidCandleFile(source, "contains no candles")
+        raise InvalidCandleFile(source, coded("no_candles"))

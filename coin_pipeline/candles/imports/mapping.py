@@ -1,9 +1,10 @@
 """The `--columns` option: which column of a file is which field, and how its dates and numbers are written."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
 from types import MappingProxyType
 
-from coin_pipeline.errors import InvalidInput, Problem, did_you_mean
+from coin_pipeline.errors import Coded, InvalidInput, Problem, coded, did_you_mean
 
 FIELDS = ("time", "open", "high", "low", "close", "volume")
 SPELLINGS: Mapping[str, tuple[str, ...]] = MappingProxyType({"dates": ("dmy", "mdy"), "decimal": ("comma", "point")})
@@ -23,9 +24,9 @@ def parse_columns(text: str) -> dict[str, str]:
     for part in filter(None, map(str.strip, text.split(","))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not value:
-            _reject(f"{part!r} is not key=value; write for example time=날짜,open=시가")
+            _reject(coded("columns_not_pairs", part=part))
         if key.lower() in mapping:
-            _reject(f"{key} is given twice")
+            _reject(coded("columns_given_twice", key=key))
         mapping[key.lower()] = value
     return check_columns(mapping)
 
@@ -39,11 +40,21 @@ def check_columns(mapping: Mapping[str, str]) -> dict[str, str]:
     for key, value in mapping.items():
         if key not in (*FIELDS, *SPELLINGS):
             known = (*FIELDS, *SPELLINGS)
-            _reject(f"{key!r} is not one of {', '.join(known)}{did_you_mean(key, known)}")
+            _reject(coded("columns_key", key=key, known=", ".join(known), hint=did_you_mean(key, known)))
         if key in SPELLINGS and value not in SPELLINGS[key]:
-            _reject(f"{key} is {value!r}, not {' or '.join(SPELLINGS[key])}")
+            _reject(coded("columns_value", key=key, value=value, known=" or ".join(SPELLINGS[key])))
     return dict(mapping)
 
 
-def _reject(message: str) -> None:
+def field_names(fields: Iterable[str]) -> Coded:
+    """Return the names of fields of candles, separated by commas.
+
+    >>> str(field_names(["open", "volume"]))
+    'open, volume'
+    """
+    names = (coded(f"candle_{field}") for field in fields)
+    return reduce(lambda first, rest: coded("listed", first=first, rest=rest), names)
+
+
+def _reject(message: Coded) -> None:
     raise InvalidInput([Problem("columns", message)])

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coin_pipeline.candles.year_files.arrow import to_float64
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 _MINUS, _APOSTROPHE = "\N{MINUS SIGN}", "\N{RIGHT SINGLE QUOTATION MARK}"
 _CURRENCY = rf"[₩\\$€£¥원\s'{_APOSTROPHE}]|KRW|USDT?"
@@ -134,16 +134,12 @@ def _decimal_separator(path: object, columns: Collection[pa.ChunkedArray], *, de
         _example(columns, pattern) for pattern in (_POINT, _COMMA, _UNCLEAR_COMMA, _UNCLEAR_POINT)
     )
     if point and comma:
-        reason = (
-            f"has numbers with a decimal point ({point}) and with a decimal comma ({comma}); write all of them alike"
-        )
-        raise InvalidCandleFile(path, reason)
+        raise InvalidCandleFile(path, coded("point_and_comma", point=point, comma=comma))
     if comma or point:
         return "comma" if comma else "point"
     unclear = either_comma or (either_point if decimal_unclear else None)
     if unclear:
-        reason = f"has numbers such as {unclear}, with thousands or with decimals; pass --columns decimal=point"
-        raise InvalidCandleFile(path, f"{reason} or decimal=comma", "columns.decimal")
+        raise InvalidCandleFile(path, coded("unclear_decimal", example=unclear), "columns.decimal")
     return "point"
 
 
@@ -174,4 +170,6 @@ def _check_numbers(
     wrong = pc.invert(pc.match_substring_regex(clean, _NUMBER))
     at = pc.index(wrong, value=True).as_py()
     if at >= 0:
-        raise InvalidCandleFile(path, f"row {rows[at]}: {name} {texts[at].as_py()[:40]!r} is not a number")
+        text = texts[at].as_py()[:40]
+        reason = coded("cell_not_a_number", row=rows[at], name=coded(f"candle_{name}"), text=text)
+        raise InvalidCandleFile(path, reason)

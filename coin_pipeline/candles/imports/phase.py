@@ -3,7 +3,7 @@
 from coin_pipeline.candles.coverage import phase_of
 from coin_pipeline.candles.imports.imported_file import GIVEN_BY_USER, ImportedFile
 from coin_pipeline.candles.timeframe import HOUR_NS, MINUTE_NS, SEOUL_OFFSET_NS, Timeframe, format_duration, utc
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 _ZONE_STEP_NS = 15 * MINUTE_NS
 """All time zones differ from UTC by a multiple of this."""
@@ -29,14 +29,11 @@ def check_phase(source: object, file: ImportedFile, timeframe: Timeframe) -> str
     late = (phase - timeframe.phase_ns) % timeframe.ns
     if not late:
         return None
-    opens = f"row {file.rows[0]} opens at {utc(file.candles.time[0])}"
+    opens = {"row": file.rows[0], "time": utc(file.candles.time[0])}
     if timeframe.ns < HOUR_NS or late % _ZONE_STEP_NS:
-        reason = f"{format_duration(late)} after {timeframe} candles do on any exchange"
-        remedy = "are these times of closing (--stamps close), or of the last trade?"
-        raise InvalidCandleFile(source, f"{opens}, {reason}; {remedy}", "stamps")
+        reason = coded("opens_late", **opens, late=format_duration(late), timeframe=timeframe)
+        raise InvalidCandleFile(source, reason, "stamps")
     given_utc = file.zone.name in _UTC and file.zone.reason == GIVEN_BY_USER
     if given_utc and (late - SEOUL_OFFSET_NS) % timeframe.ns == 0:
-        reason = "they do open with those of Upbit in Seoul, whose days begin at 09:00, which is 00:00 UTC"
-        advice = "pass --tz Asia/Seoul"
-        raise InvalidCandleFile(source, f"{opens} with --tz {file.zone.name}, but {reason}; {advice}", "tz")
+        raise InvalidCandleFile(source, coded("opens_as_in_seoul", **opens, zone=file.zone.name), "tz")
     return f"{timeframe} candles open {format_duration(late)} after those of Upbit and Binance"

@@ -19,7 +19,7 @@ from coin_pipeline.candles.imports.imported_file import ImportedFile
 from coin_pipeline.candles.imports.layouts import QUOTE_VOLUME
 from coin_pipeline.candles.imports.left_out import NO_TRADE, idle_rows
 from coin_pipeline.candles.imports.limits import DEFAULT_LIMITS, FileLimits
-from coin_pipeline.candles.imports.mapping import FIELDS, check_columns
+from coin_pipeline.candles.imports.mapping import FIELDS, check_columns, field_names
 from coin_pipeline.candles.imports.numbers import parse_values
 from coin_pipeline.candles.imports.source import Rows, Source
 from coin_pipeline.candles.imports.spacing import common_spacing
@@ -29,7 +29,7 @@ from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.timezones import parse_timezone
 from coin_pipeline.candles.validation import check_prices, check_times, sorted_unique
-from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, InvalidInput, UnclearColumns
+from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, InvalidInput, UnclearColumns, coded
 
 
 class _Options(NamedTuple):
@@ -93,7 +93,7 @@ def _read_rows(path: Path, source: Source, choice: ColumnChoice) -> tuple[Rows, 
     more = [] if choice.symbol is None else [choice.symbol]
     rows = source.read([*choice.time, *values, *more])
     if not len(rows.numbers):
-        raise InvalidCandleFile(path, "contains no candles")
+        raise InvalidCandleFile(path, coded("no_candles"))
     parts, rest = rows.columns[: len(choice.time)], rows.columns[len(choice.time) :]
     columns = [_nan_to_null(parts[0]) if len(parts) == 1 else _join_parts(*parts), *rest]
     masks = idle_rows(columns[0], source.names[choice.time[0]], columns[1:6])
@@ -156,10 +156,10 @@ def _to_candles(
 def _parse_times(path: Path, choice: ColumnChoice, rows: Rows, column: str, options: _Options) -> Times:
     time = rows.columns[0]
     if not len(time):
-        raise InvalidCandleFile(path, "contains no candles")
+        raise InvalidCandleFile(path, coded("no_candles"))
     if time.null_count:
         row = rows.numbers[pc.index(time.is_null(), value=True).as_py()]
-        raise InvalidCandles(path, time.null_count, f"row {row} has no time")
+        raise InvalidCandles(path, time.null_count, coded("row_without_time", row=row))
     rule = ZoneRule(options.tz, choice.layout, column, chosen="time" not in options.columns)
     return parse_times(path, time, rows.numbers, rule, options.columns.get("dates"))
 
@@ -185,19 +185,18 @@ def _check_tick_volume(path: Path, source: Source, choice: ColumnChoice, volume:
     ticks = choice.layout.tick_volume
     if ticks and not volume.any():
         name = choice.names(source)["volume"]
-        reason = f"its column {name} is 0 in every row, and {ticks.upper()} counts price changes, not traded amounts"
-        advice = f"to use it all the same, pass --columns volume={ticks}"
-        raise UnclearColumns(path, f"{reason}; {advice}", choice.file_columns(source))
+        reason = coded("ticks_without_amounts", name=name, ticks=ticks.upper(), column=ticks)
+        raise UnclearColumns(path, reason, choice.file_columns(source))
 
 
 def _check(path: Path, candles: OHLCV, numbers: npt.NDArray[np.int64], *, headed: bool) -> None:
     if not len(candles.time):
-        raise InvalidCandleFile(path, "contains no candles: no trade happened in any row")
-
-    taken = "" if headed else f" of a file without a header, taken as {', '.join(FIELDS)} (--columns names others),"
+        raise InvalidCandleFile(path, coded("no_trades"))
 
     def locate(row: int) -> str:
-        return f"row {numbers[row]}{taken}"
+        if headed:
+            return coded("row_number", row=numbers[row])
+        return coded("row_without_header", row=numbers[row], fields=field_names(FIELDS))
 
     check_times(path, candles.time, locate)
     check_prices(path, candles, locate)

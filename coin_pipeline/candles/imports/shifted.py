@@ -8,7 +8,7 @@ import numpy.typing as npt
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.timeframe import HOUR_NS, Timeframe, format_duration, format_utc
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import Coded, InvalidCandleFile, coded
 
 MIN_MATCHES = 3
 """Fewer candles may repeat by chance."""
@@ -30,10 +30,14 @@ class ShiftedRows:
     shift: int
 
     def __str__(self) -> str:
-        direction = "later" if self.shift > 0 else "earlier"
-        span = f"{format_utc(self.time[0])} to {format_utc(self.time[-1])}"
-        distance = f"{format_duration(abs(self.shift))} {direction}"
-        return f"{len(self.time):,} stored candles from {span} equal candles of this file that open {distance}"
+        return self.message
+
+    @property
+    def message(self) -> Coded:
+        """A sentence that describes them."""
+        first, last = format_utc(self.time[0]), format_utc(self.time[-1])
+        distance = coded("later" if self.shift > 0 else "earlier", distance=format_duration(abs(self.shift)))
+        return coded("stored_at_other_times", count=len(self.time), first=first, last=last, distance=distance)
 
 
 def max_shift(timeframe: Timeframe) -> int:
@@ -75,8 +79,7 @@ def require_not_fetched(source: object, shifted: ShiftedRows, provenance: Proven
     """
     fetched = provenance.fetched if provenance.source else ()  # times without a trade may come from a file, too
     if any(((shifted.time >= start) & (shifted.time < end)).any() for start, end in fetched):
-        remedy = "they were fetched from the exchange, so the file has other times; check --tz and --stamps"
-        raise InvalidCandleFile(source, f"{shifted}; {remedy}", "tz")
+        raise InvalidCandleFile(source, coded("other_times_fetched", shifted=shifted.message), "tz")
 
 
 def _contained(candles: OHLCV, others: OHLCV) -> npt.NDArray[np.bool_]:

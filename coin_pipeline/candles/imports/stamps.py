@@ -8,7 +8,7 @@ import numpy.typing as npt
 from coin_pipeline.candles.imports.spacing import time_to_end
 from coin_pipeline.candles.imports.times import Times
 from coin_pipeline.candles.timeframe import Timeframe, utc
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 Stamps = Literal["auto", "open", "close"]
 
@@ -44,11 +44,7 @@ def open_times(path: object, times: Times, stamps: Stamps, spacing: Spacing, nam
         return times.utc
     if stamps == "auto":
         example = f"{utc(times.local[0]):%Y-%m-%d %H:%M:%S}"
-        reason = f"its candles are stamped with the times at which they close, such as {example}"
-        advice = "pass --stamps close to convert them, or --stamps open if they open then"
-        raise InvalidCandleFile(path, f"{reason}; {advice}", "stamps")
+        raise InvalidCandleFile(path, coded("closing_times", example=example), "stamps")
     if spacing.length is None:
-        raise InvalidCandleFile(
-            path, "contains a single candle, so the length to subtract is unknown; pass its timeframe"
-        )
+        raise InvalidCandleFile(path, coded("single_candle"))
     return times.utc + (before_end or 0) - spacing.length

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coin_pipeline.candles.symbol import QUOTES, likely_symbol, parse_symbol, require_usual_order
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, parse_legacy_timeframe, parse_timeframe
-from coin_pipeline.errors import InvalidCandleFile, InvalidSymbol
+from coin_pipeline.errors import InvalidCandleFile, InvalidSymbol, coded
 
 _EXCHANGES = "BINANCE|BITFINEX|BITHUMB|BITSTAMP|BYBIT|COINBASE|COINONE|GEMINI|HUOBI|KORBIT|KRAKEN|KUCOIN|OKX|UPBIT"
 _QUOTE = "|".join(QUOTES)
@@ -40,13 +40,11 @@ def target_symbol(path: Path, requested: str | None, content: str | None, *, alo
     inside, named = _canonical(content), symbol_in_name(path)
     symbol = requested or inside or named
     if symbol is None:
-        raise InvalidCandleFile(path, "neither its name nor its content names one market; pass --symbol BTC_KRW")
+        raise InvalidCandleFile(path, coded("no_market"))
     if inside not in {None, symbol}:
-        raise InvalidCandleFile(
-            path, f"contains candles of {inside}, not of {symbol}; pass --symbol {inside}", "symbol"
-        )
+        raise InvalidCandleFile(path, coded("holds_other_market", inside=inside, symbol=symbol), "symbol")
     if named not in {None, symbol} and not (alone and requested):
-        raise InvalidCandleFile(path, f"its name contains {named}, not {symbol}; import it on its own")
+        raise InvalidCandleFile(path, coded("named_otherwise", named=named, requested=symbol))
     require_usual_order(symbol)
     return symbol
 
@@ -65,7 +63,8 @@ def require_same_market(path: Path, member: str) -> None:
     """
     outside, inside = symbol_in_name(Path(path.name)), symbol_in_name(Path(member))
     if None not in {outside, inside} and outside != inside:
-        raise InvalidCandleFile(path, f"its name contains {outside}, but it holds {member!r} of {inside}; unpack it")
+        reason = coded("archive_of_other_market", outside=outside, member=member, inside=inside)
+        raise InvalidCandleFile(path, reason)
 
 
 def target_timeframe(path: Path, requested: Timeframe | None, *, alone: bool) -> Timeframe:
@@ -84,9 +83,9 @@ def target_timeframe(path: Path, requested: Timeframe | None, *, alone: bool) ->
         return requested
     named = timeframe_in_name(path)
     if requested is None and named is None:
-        raise InvalidCandleFile(path, "its name contains no timeframe such as 1d; pass --timeframe 1d")
+        raise InvalidCandleFile(path, coded("no_timeframe"))
     if requested and named and requested != named:
-        raise InvalidCandleFile(path, f"its name contains {named}, not {requested}; import it on its own")
+        raise InvalidCandleFile(path, coded("named_otherwise", named=named, requested=requested))
     return requested or parse_timeframe(str(named))
 
 

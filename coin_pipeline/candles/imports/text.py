@@ -19,7 +19,7 @@ from coin_pipeline.candles.imports.left_out import BLANK, COMMENT, TOTAL, is_tot
 from coin_pipeline.candles.imports.limits import MAX_LINE_BYTES, FileLimits
 from coin_pipeline.candles.imports.source import Content, Rows, Source
 from coin_pipeline.candles.year_files.parquet_limits import check_columns, check_rows
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 NULLS = ("", "-", "--", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "N/A", "n/a", "NA", "#N/A", "NaT", "<NA>")
 _HEAD_BYTES = 1 << 16
@@ -67,7 +67,7 @@ def open_text(path: Path, content: Content, mapping: Mapping[str, str], limits: 
     _check_first_lines(path, data)
     dialect = _dialect(data, mapping)
     if dialect is None:
-        raise InvalidCandleFile(path, "contains no candles")
+        raise InvalidCandleFile(path, coded("no_candles"))
     header = dialect.header
     names = _fit(header.names, dialect.row)
     check_columns(path, len(names))
@@ -104,8 +104,7 @@ def _check_first_lines(path: Path, data: bytes) -> None:
     for line in range(1, SEARCHED_ROWS + 1):
         end = data.find(b"\n", start, start + MAX_LINE_BYTES)
         if end < 0 and len(data) - start > MAX_LINE_BYTES:
-            limit = f"more than the limit of {MAX_LINE_BYTES >> 20} MiB"
-            raise InvalidCandleFile(path, f"line {line} is {limit} long; write each candle on a line of its own")
+            raise InvalidCandleFile(path, coded("line_too_long", line=line, limit=MAX_LINE_BYTES >> 20))
         if end < 0:
             return
         start = end + 1
@@ -122,14 +121,14 @@ def _decode_local(path: Path, data: bytes) -> bytes:
     for encoding in ("utf-8", "cp949", "cp1252"):  # wrong letters cannot change numbers, only hide names
         with suppress(UnicodeDecodeError):
             return _transcode(data, encoding)
-    raise InvalidCandleFile(path, "is not a text in UTF-8, Korean (cp949) or Western (cp1252); save it as CSV in UTF-8")
+    raise InvalidCandleFile(path, coded("unknown_encoding"))
 
 
 def _decode(path: Path, data: bytes, encoding: str) -> bytes:
     try:
         return _transcode(data, encoding)
     except UnicodeDecodeError:
-        raise InvalidCandleFile(path, f"is not a text in {encoding.upper()}; save it as CSV in UTF-8") from None
+        raise InvalidCandleFile(path, coded("wrong_encoding", encoding=encoding.upper())) from None
 
 
 def _transcode(data: bytes, encoding: str) -> bytes:
@@ -263,5 +262,6 @@ class _Ragged:
         """Reject rows that are not a total below the last candle."""
         for row in self.rows:
             if not is_total(row.text.split(self.delimiter)[0]) or row.number <= kept:
-                held = f"has {row.actual_columns} instead of {row.expected_columns} columns: {row.text[:60]!r}"
-                raise InvalidCandleFile(self.path, f"row {self.lines[row.number - 1]} {held}")
+                counts = {"actual": row.actual_columns, "expected": row.expected_columns}
+                number = self.lines[row.number - 1]
+                raise InvalidCandleFile(self.path, coded("ragged_row", row=number, **counts, text=row.text[:60]))

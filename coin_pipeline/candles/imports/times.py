@@ -17,7 +17,7 @@ from coin_pipeline.candles.imports.spacing import common_spacing, time_to_end
 from coin_pipeline.candles.local_time import UnclearLocalTime, to_utc
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS
 from coin_pipeline.candles.year_files.arrow import to_ns
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import Coded, InvalidCandleFile, coded
 
 _UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _UNIT_DIGITS = {10: "s", 13: "ms", 16: "us", 19: "ns"}  # digits of an instant from 2001 to 2262
@@ -85,7 +85,7 @@ def parse_times(
             return Times(local - offsets, local, Zone("UTC", "each time has an offset"))
         return _in_zone(path, local, rows, rule)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        raise InvalidCandleFile(path, f"has times of type {kind}; write timestamps or ISO 8601 texts")
+        raise InvalidCandleFile(path, coded("no_times", kind=kind))
     return _from_timestamps(path, column, rows, rule)
 
 
@@ -105,10 +105,7 @@ def _texts_to_epoch(path: object, texts: pa.ChunkedArray, rows: npt.NDArray[np.i
         return texts.cast(pa.float64())
     rounded = pc.index(pc.match_substring_regex(texts, _ROUNDED_TEXT), value=True).as_py()
     if rounded >= 0:
-        reason = (
-            f"row {rows[rounded]}: the time {texts[rounded]} was rounded by a spreadsheet; export it with all digits"
-        )
-        raise InvalidCandleFile(path, reason)
+        raise InvalidCandleFile(path, coded("time_rounded", row=rows[rounded], time=texts[rounded]))
     return texts
 
 
@@ -116,7 +113,7 @@ def _from_epoch(path: object, column: pa.ChunkedArray, rows: npt.NDArray[np.int6
     values = column.combine_chunks().to_numpy(zero_copy_only=False)
     if values.dtype == np.float64 and not np.isfinite(values).all():
         row = rows[int(np.isfinite(values).argmin())]
-        raise InvalidCandleFile(path, f"row {row}: the time is not a finite number")
+        raise InvalidCandleFile(path, coded("time_not_finite", row=row))
     whole = np.floor(values) if values.dtype == np.float64 else values
     unit = _epoch_unit(path, whole, rows)
     utc = whole.astype(np.int64) * _UNIT_NS[unit]
@@ -131,38 +128,38 @@ def _epoch_unit(
     """Return the unit in which all values are instants from 2001 on."""
     ends = {at: int(values[at]) for at in (int(values.argmin()), int(values.argmax()))}
     if all(_DIGITS_OF_A_DATE.fullmatch(str(value)) for value in ends.values()):
-        raise _unknown_epoch(path, ends, rows, "is a date in digits")
+        raise _unknown_epoch(path, ends, rows, coded("date_in_digits"))
     units = {at: _UNIT_DIGITS.get(len(str(value))) for at, value in ends.items()}
     unknown = {at: value for at, value in ends.items() if units[at] is None or value >= _MAX_NS}
     if unknown:
         are_days = next(iter(unknown.values())) in _EXCEL_DAYS
-        fault = "is a day as Excel counts them" if are_days else "is not an instant after 2000"
+        fault = coded("excel_day" if are_days else "before_2001")
         raise _unknown_epoch(path, unknown, rows, fault)
     if len(set(units.values())) > 1:
-        spelled = " and ".join(f"{value} in row {rows[at]}" for at, value in ends.items())
-        raise InvalidCandleFile(path, f"has times in several units: {spelled}; write all of them alike")
+        (at, one), (other_at, other) = ends.items()
+        reason = coded("several_units", one=one, one_row=rows[at], other=other, other_row=rows[other_at])
+        raise InvalidCandleFile(path, reason)
     return str(units[int(values.argmin())])
 
 
 def _unknown_epoch(
-    path: object, values: Mapping[int, int], rows: npt.NDArray[np.int64], fault: str
+    path: object, values: Mapping[int, int], rows: npt.NDArray[np.int64], fault: Coded
 ) -> InvalidCandleFile:
     at, value = next(iter(values.items()))
-    advice = "write dates as 2024-01-31 09:00, or s, ms, us or ns since 1970"
-    return InvalidCandleFile(path, f"row {rows[at]}: the time {value} {fault}; {advice}")
+    return InvalidCandleFile(path, coded("unknown_epoch", row=rows[at], value=value, fault=fault))
 
 
 def _in_zone(path: object, local: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], rule: ZoneRule) -> Times:
     zone = _zone(local, rule)
     if zone is None:
-        hint = f" ({rule.layout.hint})" if rule.layout.hint else ""
-        if time_to_end([local], common_spacing(np.sort(local))) is not None:
-            hint += ", and --stamps close, because candles seem to be stamped with the times at which they close"
-        raise InvalidCandleFile(path, f"its times have no time zone; pass --tz UTC or --tz Asia/Seoul{hint}", "tz")
+        hint = coded(rule.layout.hint) if rule.layout.hint else ""
+        are_last = time_to_end([local], common_spacing(np.sort(local))) is not None
+        closing = coded("and_closing") if are_last else ""
+        raise InvalidCandleFile(path, coded("no_time_zone", hint=hint, closing=closing), "tz")
     try:
         return Times(to_utc(local, zone.name), local, zone)
     except UnclearLocalTime as error:
-        raise InvalidCandleFile(path, f"row {rows[error.row]}: {error}") from None
+        raise InvalidCandleFile(path, coded("in_row", row=rows[error.row], reason=error.reason)) from None
 
 
 def _zone(local: npt.NDArray[np.int64], rule: ZoneRule) -> Zone | None:

@@ -18,7 +18,7 @@ from coin_pipeline.candles.imports.header import SEARCHED_ROWS, Header, find_hea
 from coin_pipeline.candles.imports.limits import FileLimits, check_count, check_entries
 from coin_pipeline.candles.imports.source import Content, Rows, Source
 from coin_pipeline.candles.year_files.parquet_limits import check_columns, check_expansion
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 _CHUNK_ROWS = 50_000
 Cell = int | float | str | bool | date | datetime | time | timedelta | None
@@ -38,7 +38,7 @@ def open_sheet(path: Path, data: Content, mapping: Mapping[str, str], limits: Fi
     found = candles or found
     if len(found) != 1:
         named = f": {', '.join(map(repr, found))}" if found else ""
-        raise InvalidCandleFile(path, f"has {len(found)} sheets with a table{named}; keep the one with the candles")
+        raise InvalidCandleFile(path, coded("sheets_with_tables", count=len(found), named=named))
     ((sheet, texts, header),) = found.values()
     end = sheet.end
     count = end[0] + 1 - header.body if end else 0
@@ -83,7 +83,7 @@ def _sheets(path: Path, data: Content) -> Iterator[CalamineSheet]:
     except MemoryError:
         raise
     except Exception as error:  # calamine's errors have no base class but Exception
-        raise InvalidCandleFile(path, "cannot be read as an Excel workbook; save it as .xlsx or CSV") from error
+        raise InvalidCandleFile(path, coded("not_a_workbook")) from error
 
 
 def _cells(sheet: CalamineSheet) -> Iterator[list[Cell]]:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.errors import InvalidCandleFile, InvalidCandles
+from coin_pipeline.errors import InvalidCandleFile, InvalidCandles, coded
 
 TIME_COLUMN = "timestamp"
 PRICE_COLUMNS = ("open", "high", "low", "close", "volume")
@@ -39,11 +39,11 @@ def normalize_table(
     missing = [name for name in (time, *PRICE_COLUMNS) if name not in table.column_names]
     if missing:
         required = ", ".join((TIME_COLUMN, *PRICE_COLUMNS))
-        raise InvalidCandleFile(source, f"has no column {', '.join(missing)}; required are {required}")
+        raise InvalidCandleFile(source, coded("column_absent", missing=", ".join(missing), required=required))
     timestamps = table[time]
     if timestamps.null_count:
         row = first_row + pc.index(timestamps.is_null(), value=True).as_py() + 1
-        raise InvalidCandles(source, timestamps.null_count, f"row {row} has no time")
+        raise InvalidCandles(source, timestamps.null_count, coded("row_without_time", row=row))
     opens = _int64_ns(source, timestamps, naive_offset_ns)
     prices = [to_float64(source, name, table[name], first_row + 1) for name in PRICE_COLUMNS]
     return pa.table([opens, *prices], names=[TIME_COLUMN, *PRICE_COLUMNS])
@@ -78,10 +78,10 @@ def to_table(candles: OHLCV, extra: Sequence[tuple[str, pa.ChunkedArray]] = ()) 
 
 def _int64_ns(source: object, column: pa.ChunkedArray, naive_offset_ns: int | None) -> pa.ChunkedArray:
     if not pa.types.is_timestamp(column.type):
-        raise InvalidCandleFile(source, f"its times are of type {column.type}; store timestamps")
+        raise InvalidCandleFile(source, coded("not_timestamps", kind=column.type))
     naive = column.type.tz is None
     if naive and naive_offset_ns is None:
-        raise InvalidCandleFile(source, "its times have no time zone; pass --tz UTC or --tz Asia/Seoul")
+        raise InvalidCandleFile(source, coded("no_time_zone", hint="", closing=""))
     ns = to_ns(source, column)
     ns = ns.cast(pa.int64())
     return pc.subtract(ns, naive_offset_ns) if naive else ns
@@ -96,7 +96,7 @@ def to_ns(source: object, column: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         return column.cast(pa.timestamp("ns", column.type.tz if pa.types.is_timestamp(column.type) else None))
     except pa.ArrowInvalid:
-        raise InvalidCandleFile(source, "has times outside the years 1677 to 2262") from None
+        raise InvalidCandleFile(source, coded("times_out_of_range")) from None
 
 
 def to_float64(source: object, name: str, column: pa.ChunkedArray, first_row: int = 1) -> pa.ChunkedArray:
@@ -115,10 +115,10 @@ def to_float64(source: object, name: str, column: pa.ChunkedArray, first_row: in
     if pa.types.is_float64(kind):
         return column
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-        raise InvalidCandleFile(source, f"its column {name} is of type {kind}; store numbers")
+        raise InvalidCandleFile(source, coded("not_numbers", name=coded(f"candle_{name}"), kind=kind))
     try:
         return column.cast(pa.float64())
     except pa.ArrowInvalid:
         row = next(row for row, value in enumerate(column.to_pylist()) if abs(value or 0) > _MAX_EXACT)
-        reason = f"row {first_row + row}: {name} {column[row]} exceeds 2^53, the largest exact float64"
-        raise InvalidCandleFile(source, f"{reason}; store it as a float") from None
+        values = {"row": first_row + row, "name": coded(f"candle_{name}"), "value": column[row]}
+        raise InvalidCandleFile(source, coded("inexact_number", **values)) from None

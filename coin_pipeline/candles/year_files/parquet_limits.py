@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import InvalidCandleFile, coded
 
 MAX_COLUMNS = 1_000
 MAX_PARTS = 10_000
@@ -16,7 +16,7 @@ MAX_TEXT_BYTES = 1_000
 """Limit of one text; times, prices and names of markets are shorter."""
 TRAILER_BYTES = 8
 """Length of the footer (4 bytes) and the magic number PAR1."""
-SPLIT = "split it, or raise COIN_IMPORT_MEMORY_MIB"
+SPLIT = coded("split_file")
 _MAX_DEPTH = 20
 
 
@@ -35,8 +35,7 @@ def open_limited(source: object, file: pa.NativeFile, *, dictionaries: Sequence[
     size = file.size()
     footer = int.from_bytes(file.read_at(TRAILER_BYTES, max(size - TRAILER_BYTES, 0))[:4], "little")
     if footer > MAX_FOOTER_BYTES and footer < size:
-        limit = f"the limit of {MAX_FOOTER_BYTES >> 20} MiB"
-        raise InvalidCandleFile(source, f"has {footer:,} bytes of metadata, more than {limit}; write only the candles")
+        raise InvalidCandleFile(source, coded("large_metadata", size=footer, limit=MAX_FOOTER_BYTES >> 20))
     reader = pq.ParquetFile(
         file,
         read_dictionary=list(dictionaries),
@@ -48,9 +47,7 @@ def open_limited(source: object, file: pa.NativeFile, *, dictionaries: Sequence[
     check_parts(source, metadata.num_row_groups, "row groups")
     rows = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
     if sum(rows) != metadata.num_rows or min(rows, default=0) < 0:
-        raise InvalidCandleFile(
-            source, f"is damaged: it declares {metadata.num_rows:,} rows, its row groups {sum(rows):,}"
-        )
+        raise InvalidCandleFile(source, coded("other_row_count", declared=metadata.num_rows, held=sum(rows)))
     return reader
 
 
@@ -61,8 +58,7 @@ def check_columns(source: object, columns: int) -> None:
         InvalidCandleFile: There are more than `MAX_COLUMNS`.
     """
     if columns > MAX_COLUMNS:
-        reason = f"has {columns:,} columns, more than the limit of {MAX_COLUMNS:,}"
-        raise InvalidCandleFile(source, f"{reason}; write only time, open, high, low, close and volume")
+        raise InvalidCandleFile(source, coded("too_many_columns", columns=columns, limit=MAX_COLUMNS))
 
 
 def check_parts(source: object, parts: int, kind: str) -> None:
@@ -72,9 +68,7 @@ def check_parts(source: object, parts: int, kind: str) -> None:
         InvalidCandleFile: There are more than `MAX_PARTS`.
     """
     if parts > MAX_PARTS:
-        raise InvalidCandleFile(
-            source, f"has {parts:,} {kind}, more than the limit of {MAX_PARTS:,}; write it again with larger ones"
-        )
+        raise InvalidCandleFile(source, coded("too_many_parts", parts=parts, kind=kind, limit=MAX_PARTS))
 
 
 def check_rows(source: object, rows: int, limit: int, remedy: str = SPLIT) -> None:
@@ -84,7 +78,7 @@ def check_rows(source: object, rows: int, limit: int, remedy: str = SPLIT) -> No
         InvalidCandleFile: There are more than `limit`.
     """
     if rows > limit:
-        raise InvalidCandleFile(source, f"has {rows:,} rows, more than the limit of {limit:,}; {remedy}")
+        raise InvalidCandleFile(source, coded("too_many_rows", rows=rows, limit=limit, remedy=remedy))
 
 
 def check_expansion(source: object, size: int, limit: int) -> None:
@@ -94,7 +88,7 @@ def check_expansion(source: object, size: int, limit: int) -> None:
         InvalidCandleFile: They exceed `limit`.
     """
     if size > limit:
-        raise InvalidCandleFile(source, f"expands to more than {limit >> 20:,} MiB; {SPLIT}")
+        raise InvalidCandleFile(source, coded("expands_too_far", limit=limit >> 20, remedy=SPLIT))
 
 
 def check_chosen(source: object, reader: pq.ParquetFile, names: Collection[str], limit: int) -> None:
@@ -119,7 +113,7 @@ def check_types(source: object, schema: pa.Schema, names: Collection[str], rows:
     for field in (schema.field(at) for at, name in enumerate(schema.names) if name in names):
         if pa.types.is_nested(field.type):
             shown = str(field.type)[:60]
-            raise InvalidCandleFile(source, f"its column {field.name[:60]} is of type {shown}; store numbers or texts")
+            raise InvalidCandleFile(source, coded("column_of_type", name=field.name[:60], kind=shown))
         if not (is_text(field.type) or pa.types.is_null(field.type)):
             check_expansion(source, rows * field.type.bit_width // 8, limit)
 
@@ -137,8 +131,7 @@ def check_texts(source: object, name: str, texts: pa.ChunkedArray | pa.Array) ->
     """
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
     if longest > MAX_TEXT_BYTES:
-        reason = f"its column {name[:60]} has a text of {longest:,} bytes, more than the limit of {MAX_TEXT_BYTES:,}"
-        raise InvalidCandleFile(source, f"{reason}; write times, numbers and names only")
+        raise InvalidCandleFile(source, coded("long_text", name=name[:60], size=longest, limit=MAX_TEXT_BYTES))
 
 
 def restore_texts(source: object, column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:

@@ -25,7 +25,7 @@ from coin_pipeline.candles.year_files.parquet import (
     summarize,
 )
 from coin_pipeline.candles.year_files.places import CandlePlace, YearFile
-from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem
+from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem, coded
 
 _Times = npt.NDArray[np.int64]
 _NO_TIMES: _Times = np.empty(0, np.int64)
@@ -223,7 +223,7 @@ def require_same_source(series: str, stored: Provenance, new: Provenance) -> Non
         InvalidInput: The sources differ; the message names both.
     """
     if stored.source and new.source and stored.source != new.source:
-        reason = f"{series} was fetched from {stored.source}, not from {new.source}; use another DATA_ROOT for that"
+        reason = coded("other_source", series=series, stored=stored.source, new=new.source)
         raise InvalidInput([Problem("exchange", reason)])
 
 
@@ -235,6 +235,5 @@ def _ends_kept(spans: Iterable[FileSpan], remove: _Times) -> list[int]:
 def _check_grid(source: str, time: _Times, stored: Sequence[int], timeframe: Timeframe) -> None:
     """Reject candles that would open between the stored ones."""
     if stored and len(time) and (time[0] - stored[0]) % timeframe.ns:
-        reason = f"row 1 opens at {utc(time[0])}, off the grid of the stored candles, one of which opens at"
-        remedy = "was one of them stored with another time zone?"
-        raise InvalidCandles(source, len(time), f"{reason} {utc(stored[0])}; {remedy}")
+        first = coded("off_stored_grid", time=utc(time[0]), stored=utc(stored[0]))
+        raise InvalidCandles(source, len(time), first)

@@ -16,7 +16,7 @@ from coin_pipeline.candles.imports.limits import FileLimits
 from coin_pipeline.candles.imports.parser import transfer
 from coin_pipeline.candles.imports.parser.server import ParserServer
 from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
-from coin_pipeline.errors import InvalidCandleFile, ReaderUnavailable
+from coin_pipeline.errors import Coded, InvalidCandleFile, ReaderUnavailable, coded
 from coin_pipeline.settings import Settings
 
 _BYTES_PER_BYTE = 16
@@ -79,7 +79,7 @@ class CandleFileParser:
         """Start to read an open file, whose name is `path`; see `prepare`."""
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise InvalidCandleFile(path, "is not a regular file; write it to one first")
+            raise InvalidCandleFile(path, coded("not_a_regular_file"))
         memory, seconds = self._limits.for_size(found.st_size)
         limits = FileLimits(memory // _BYTES_PER_ROW, memory // 2)
         exchange = _anonymous_file()
@@ -121,16 +121,14 @@ class Parsing:
                 raise InvalidCandleFile(self._path, self._reason(exit_code))
             return transfer.read_result(self._exchange, self._path)
 
-    def _reason(self, exit_code: int) -> str:
+    def _reason(self, exit_code: int) -> Coded:
         memory_mib, seconds, _ = self._limits
         if exit_code in _OUT_OF_MEMORY:
-            needs = f"needs more than {self._memory >> 20:,} MiB of memory to be read"
-            return f"{needs}; split it, or raise COIN_IMPORT_MEMORY_MIB={memory_mib}"
+            return coded("needs_memory", needed=self._memory >> 20, limit=memory_mib)
         if exit_code in _OUT_OF_TIME:
-            needs = f"needs more than {self._seconds} s to be read"
-            return f"{needs}; split it, or raise COIN_IMPORT_SECONDS={seconds}"
+            return coded("needs_time", needed=self._seconds, limit=seconds)
         name = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
-        return f"ended the program that reads it ({name}), so it is probably damaged; write it again, or as CSV"
+        return coded("ends_reader", exit=name)
 
 
 def _anonymous_file() -> BinaryIO:
