@@ -81,10 +81,8 @@ def stored_range(
     days = (seoul_day(stored.first), seoul_day(stored.last)) if stored else (date.max, date.min)
     first, last = max(start or date.min, days[0]), min(end or date.max, days[1])
     if stored is None or first > last:
-        requested = (start or "the beginning", end or "the end")
-        raise CandlesNotFound(
-            {parse_symbol(symbol): catalog.describe(symbol, timeframe, start)}, timeframe.name, *requested
-        )
+        missing = {parse_symbol(symbol): catalog.describe(symbol, timeframe, start)}
+        raise CandlesNotFound(missing, timeframe.name, start, end)
     begin, stop = day_range(first, last)
     max_candles = min(stored.rows, (stop - begin) // timeframe.ns)
     return CandleRange(catalog, stored.symbol, timeframe, first, last, max_candles)

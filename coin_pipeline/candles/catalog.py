@@ -21,9 +21,10 @@ from coin_pipeline.candles.timeframe import SEOUL, TIMEFRAMES, Timeframe, day_ra
 from coin_pipeline.candles.validation import check_prices, check_times, row_label
 from coin_pipeline.candles.year_files.decoding import decode
 from coin_pipeline.candles.year_files.folder import FolderPlace
-from coin_pipeline.candles.year_files.parquet import RowGroups, open_row_groups, summarize
-from coin_pipeline.candles.year_files.places import CandlePlace, YearFile, read_unchanged
-from coin_pipeline.candles.year_files.writer import MergeReport, merge_into_series
+from coin_pipeline.candles.year_files.parquet import RowGroups, open_row_groups
+from coin_pipeline.candles.year_files.places import CandlePlace, YearFile, retry_if_changed
+from coin_pipeline.candles.year_files.summaries import kept_summary
+from coin_pipeline.candles.year_files.writer import Change, MergeReport, merge_into_series, require_stored_grid
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.errors import InvalidCandleFile, ObjectChanged, coded
 
@@ -68,7 +69,7 @@ class CandleCatalog:
             InvalidCandleFile: A file that may contain such candles cannot be read.
             InvalidCandles: The candles are out of order or have impossible prices.
         """
-        return read_unchanged(lambda: self._load(symbol, timeframe, start, end, zone))
+        return retry_if_changed(lambda: self._load(symbol, timeframe, start, end, zone))
 
     def provenance(self, symbol: str, timeframe: Timeframe) -> Provenance:
         """Return the provenance of a series; an empty one if nothing is stored.
@@ -77,9 +78,9 @@ class CandleCatalog:
             InvalidSymbol: The symbol is not a market.
             InvalidCandleFile: A footer cannot be read, or the series is stored under two spellings.
         """
-        return read_unchanged(
+        return retry_if_changed(
             lambda: merge_provenance(
-                summarize(file).footer.provenance for file in self.place.series(symbol, timeframe).files()
+                kept_summary(file).footer.provenance for file in self.place.series(symbol, timeframe).files()
             )
         )
 
@@ -96,8 +97,8 @@ class CandleCatalog:
         """
         market = parse_symbol(symbol)
         if timeframe is None:
-            return read_unchanged(lambda: list(_stored(self.place.listed(market), market, TIMEFRAMES.values())))
-        return read_unchanged(lambda: list(_stored(self.place, market, (timeframe,))))
+            return retry_if_changed(lambda: list(_stored(self.place.listed(market), market, TIMEFRAMES.values())))
+        return retry_if_changed(lambda: list(_stored(self.place, market, (timeframe,))))
 
     def first_open(self, symbol: str, timeframe: Timeframe) -> datetime | None:
         """Return when the first candle of a market that `load` can return opens, UTC; None if there is none.
@@ -179,6 +180,7 @@ class CandleCatalog:
         fetched: Iterable[Interval] = (),
         source: str | None = None,
         remove: npt.NDArray[np.int64] | None = None,
+        overwritten: str | None = None,
     ) -> MergeReport:
         """Merge candles into the stored ones; at equal times the new candle wins.
 
@@ -192,17 +194,36 @@ class CandleCatalog:
             fetched: Intervals for which `candles` contains every existing candle, possibly none, ns UTC.
             source: The exchange they were fetched from.
             remove: Opens of stored candles to remove unless they are replaced, ns UTC, shape (k,).
+            overwritten: `columns_digest` of the stored candles that the caller expects to be replaced or removed.
 
         Raises:
             InvalidSymbol: The symbol is not a market.
+            ObjectChanged: Other candles would be overwritten than expected; nothing is stored.
             InvalidInput: The stored candles were fetched from another exchange; nothing is stored.
             InvalidCandles: The new candles, or the stored ones of their years, are impossible; nothing is stored.
             InvalidCandleFile: A stored file cannot be read.
             StorageFull: No space; the stored candles are unchanged.
             StorageFailed: The files cannot be written.
         """
-        provenance, removed = Provenance(tuple(fetched), source), np.empty(0, np.int64) if remove is None else remove
-        return merge_into_series(self.place, parse_symbol(symbol), timeframe, candles, provenance, removed)
+        removed = np.empty(0, np.int64) if remove is None else remove
+        change = Change(candles, Provenance(tuple(fetched), source), removed)
+        return merge_into_series(self.place, parse_symbol(symbol), timeframe, change, overwritten)
+
+    def require_grid(
+        self, symbol: str, timeframe: Timeframe, time: npt.NDArray[np.int64], remove: npt.NDArray[np.int64]
+    ) -> None:
+        """Reject candles that `merge` would reject, because they open between the stored ones.
+
+        Args:
+            symbol: The market, in its canonical form.
+            timeframe: Length of the candles.
+            time: Opens of the candles, ns UTC, shape (n,).
+            remove: Opens of stored candles that would be removed, ns UTC, shape (k,).
+
+        Raises:
+            InvalidCandles: The message contains the open of a stored candle.
+        """
+        require_stored_grid(self.place, symbol, timeframe, time, remove)
 
     def _stored_at(self, place: CandlePlace, symbol: str, timeframe: Timeframe) -> list[StoredCandles]:
         """Return what `stored` returns, by a listing of all series."""
@@ -221,8 +242,9 @@ class CandleCatalog:
         # Legacy files are split by the year in Seoul, which is never earlier than that in UTC.
         last_year = seoul_day(utc(stop - 1)).year
         files = [file for file in files if utc(begin).year <= file.year <= last_year]
+        opening = {_short_name(file): open_row_groups(file, begin, stop) for file in files}
         with ExitStack() as stack:
-            opened = {_short_name(file): stack.enter_context(open_row_groups(file, begin, stop)) for file in files}
+            opened = {name: stack.enter_context(file) for name, file in opening.items()}
             candles, valid = decode(list(opened.values()))
             snapshot = _snapshot(opened)
         folder = files[0].name.rpartition("/")[0] if files else ""
@@ -238,7 +260,7 @@ class CandleCatalog:
     def _choose_base(self, symbol: str, timeframe: Timeframe, bounds: Interval) -> Timeframe | None:
         """Return the stored timeframe from which bars within bounds, ns UTC, are resampled."""
         market, bases = parse_symbol(symbol), possible_bases(timeframe)
-        stored = read_unchanged(lambda: list(_stored(self.place.listed(market), market, bases)))
+        stored = retry_if_changed(lambda: list(_stored(self.place.listed(market), market, bases)))
         return choose_base({series.timeframe: series.span for series in stored}, bounds)
 
     def _load_resampled(
@@ -257,7 +279,7 @@ def _stored(place: CandlePlace, symbol: str, timeframes: Iterable[Timeframe]) ->
     """Yield a summary of each series of a market that has candles."""
     for timeframe in timeframes:
         files = place.series(symbol, timeframe).files()
-        summaries = [summarize(file) for file in files]
+        summaries = [kept_summary(file) for file in files]
         spans = [summary.span for summary in summaries if summary.span]
         if spans:
             yield StoredCandles(

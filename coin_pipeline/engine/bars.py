@@ -1,6 +1,6 @@
 """Candles of one symbol as columns, the input of strategies and simulations."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -19,6 +19,8 @@ MAX_VOLUME = 1e24
 """Upper bound of a candle's volume in the base currency, inclusive."""
 _ROW = 64
 """Values per row of a checksum."""
+_FLOATS = ("open", "high", "low", "close", "volume")
+_DTYPES = {"time": np.dtype(np.int64), **dict.fromkeys(_FLOATS, np.dtype(np.float64))}
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 
@@ -57,10 +59,10 @@ class Bars:
     volume: Floats
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            column = getattr(self, field.name)
-            _check_column(field.name, column, len(self.time))
-            object.__setattr__(self, field.name, read_only(column))
+        for name in _DTYPES:
+            column = getattr(self, name)
+            _check_column(name, column, len(self.time))
+            object.__setattr__(self, name, read_only(column))
         if np.any(self.time[1:] <= self.time[:-1]):
             raise ValueError("the time of bars must be strictly increasing")
 
@@ -72,7 +74,7 @@ class Bars:
 
         They are sums of the values' bits over rows and columns of 64: six times as fast as a SHA-256, but weaker.
         """
-        return {field.name: _checksum(getattr(self, field.name)) for field in fields(self)}
+        return {name: _checksum(getattr(self, name)) for name in _DTYPES}
 
     def head(self, n: int) -> "Bars":
         """Return the first ``n`` bars as views, without copying."""
@@ -80,7 +82,42 @@ class Bars:
 
     def window(self, first: int, end: int) -> "Bars":
         """Return bars ``first`` to ``end - 1`` as views, without copying."""
-        return Bars(*(getattr(self, field.name)[first:end] for field in fields(self)))
+        view = object.__new__(Bars)  # parts of valid columns are valid; the look-ahead check takes dozens per symbol
+        for name in _DTYPES:
+            object.__setattr__(view, name, getattr(self, name)[first:end])
+        return view
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closes:
+    """What is read of n bars once the trades on them are known.
+
+    Attributes:
+        time: Open times of the bars, int64 ns UTC, strictly increasing, shape (n,).
+        open: Open price of the first bar only, float64, shape (1,), or (0,) without bars.
+        close: Close prices, float64, shape (n,).
+
+    All are read-only.
+    """
+
+    time: Ints
+    open: Floats
+    close: Floats
+
+    @classmethod
+    def copy_of(cls, bars: Bars, known_time: Ints | None = None) -> "Closes":
+        """Copy the closes of bars: views would keep all of their columns in memory.
+
+        Args:
+            bars: n bars.
+            known_time: Times of other bars, used instead of a copy if those of the bars are the same.
+        """
+        if known_time is None or not np.array_equal(known_time, bars.time):
+            known_time = read_only(bars.time.copy())
+        return cls(known_time, read_only(bars.open[:1].copy()), read_only(bars.close.copy()))
+
+    def __len__(self) -> int:
+        return len(self.time)
 
 
 def read_only(column: npt.NDArray[ScalarT]) -> npt.NDArray[ScalarT]:
@@ -99,7 +136,7 @@ def _checksum(column: npt.NDArray[np.generic]) -> bytes:
 
 
 def _check_column(name: str, column: npt.NDArray[np.generic], n: int) -> None:
-    dtype = np.dtype(np.int64 if name == "time" else np.float64)
+    dtype = _DTYPES[name]
     if column.dtype != dtype or not column.flags.c_contiguous:
         raise TypeError(f"{name} must be a C-contiguous array of {dtype}, not {column.dtype}")
     if column.shape != (n,):

@@ -30,17 +30,13 @@ def extend(bars: Bars, closes: Floats) -> Bars:
     step = bars.time[-1] - bars.time[-2] if len(bars) > 1 else 1
     step = min(step, (_LAST_NS - bars.time[-1]) // k)  # days near the end of int64 have little room for more
     close = _bounded(bars.close[-1] * closes)
-    opening = np.append(bars.close[-1], close[:-1])
+    opening = np.concatenate((bars.close[-1:], close[:-1]))
     large = min(100 * (1 + bars.volume.max()), MAX_VOLUME)
     volume = np.where(np.arange(k) % 2 == (closes[0] < 1), large, 0.0)
-    return Bars(
-        np.append(bars.time, bars.time[-1] + step * np.arange(1, k + 1)),
-        np.append(bars.open, opening),
-        np.append(bars.high, np.maximum(opening, close)),
-        np.append(bars.low, np.minimum(opening, close)),
-        np.append(bars.close, close),
-        np.append(bars.volume, volume),
-    )
+    time = bars.time[-1] + step * np.arange(1, k + 1)
+    future = (time, opening, np.maximum(opening, close), np.minimum(opening, close), close, volume)
+    past = (bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    return Bars(*map(np.concatenate, zip(past, future, strict=True)))
 
 
 class Reflection:
@@ -101,5 +97,5 @@ def add_noise(bars: Bars, first: int, end: int, random: np.random.Generator) -> 
 
 
 def _bounded(values: Floats) -> Floats:
-    bounded: Floats = np.clip(values, MIN_PRICE, MAX_PRICE)
+    bounded: Floats = np.minimum(np.maximum(values, MIN_PRICE), MAX_PRICE)
     return bounded

@@ -86,7 +86,8 @@ class Recomputation:
         """
         size = cut - first
         differs = columns_of(known[1])[:, :size] != columns_of(other[1])[:, :size]
-        changed = [at for at in np.argwhere(differs).tolist() if (at[0], first + at[1]) not in self.rounding]
+        places = np.argwhere(differs).tolist() if differs.any() else []
+        changed = [at for at in places if (at[0], first + at[1]) not in self.rounding]
         if changed:
             self._require_determinism(known, first)
             self._require_determinism(other, first)
@@ -161,8 +162,11 @@ class Recomputation:
 
 def columns_of(signals: Signals) -> Bools:
     """Return entries and exits as two rows, shape (2, n)."""
-    exits = np.zeros(len(signals), np.bool_) if signals.exits is None else signals.exits
-    return np.stack([signals.entries, exits])
+    columns = np.zeros((2, len(signals)), np.bool_)
+    columns[0] = signals.entries
+    if signals.exits is not None:
+        columns[1] = signals.exits
+    return columns
 
 
 def decided_bars(columns: Bools) -> Ints:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coin_pipeline.engine.bars import YEAR_NS, Bars, Floats, Ints
+from coin_pipeline.engine.bars import YEAR_NS, Bars, Closes, Floats, Ints
 from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import Samples
 from coin_pipeline.engine.simulate import Simulation
@@ -53,7 +53,7 @@ class Metrics:
     avg_hold_bars: float | None
 
 
-def compute_metrics(simulation: Simulation, bars: Bars, bars_per_year: float, costs: Costs) -> Metrics:
+def compute_metrics(simulation: Simulation, bars: Bars | Closes, bars_per_year: float, costs: Costs) -> Metrics:
     """Compute all statistics of a simulation.
 
     Args:
@@ -154,7 +154,7 @@ def exposure(trades: Samples, n: int) -> float | None:
     return int(np.maximum(end - np.maximum(first, covered_until), 0).sum()) / n
 
 
-def buy_and_hold(bars: Bars, costs: Costs) -> float | None:
+def buy_and_hold(bars: Bars | Closes, costs: Costs) -> float | None:
     """Return the return of buying at the first open and selling at the last close, after costs."""
     if not len(bars):
         return None

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from coin_pipeline.engine.account import Sizing, drawdown
-from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints, read_only
+from coin_pipeline.engine.bars import Bars, Bools, Closes, Floats, Ints, read_only
 from coin_pipeline.engine.decimals import TOLERANCE
 from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.kernel import array_at_address, borrowed_slice, kernel, prefetch
@@ -48,7 +48,7 @@ class SymbolSamples:
             raise ValueError(f"{self.name}: {len(self.close)} closes for {len(self.time)} bars")
 
     @classmethod
-    def from_bars(cls, name: str, bars: Bars, samples: Samples) -> "SymbolSamples":
+    def from_bars(cls, name: str, bars: Bars | Closes, samples: Samples) -> "SymbolSamples":
         """Combine samples with the bars they were computed on."""
         return cls(name, bars.time, bars.close, samples)
 

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import math
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -123,21 +123,39 @@ class S3Store:
     def get(self, key: str) -> bytes:
         """Return the bytes under a key, verified against their digest; see `ObjectStore.get`."""
         check_key(key)
-        return self._retry(key, lambda: self._read(key, lambda body: body.read(), partial(verify_sha256, key)))
+        return self._retry(key, lambda: self._read(key, _receive_whole, partial(verify_sha256, key)))
 
-    def get_range(self, key: str, start: int, stop: int, etag: str) -> bytes:
-        """Return the bytes from start to stop, exclusive, of one version of an object.
+    def get_parts(
+        self, key: str, start: int, sizes: Sequence[int], etag: str, receive: Callable[[int, bytes], None]
+    ) -> None:
+        """Read adjacent parts of one version of an object in one request.
 
         They are not verified: the digest of the object is that of all its bytes.
+
+        Args:
+            key: The key.
+            start: Position of the first part.
+            sizes: Size of each part, bytes.
+            etag: ETag of the version.
+            receive: Called with the number and the bytes of each part on arrival; from the first part again if an
+                interrupted read starts over.
 
         Raises:
             ObjectChanged: The key holds another version, or none.
         """
         check_key(key)
-        options = {"Range": f"bytes={start}-{stop - 1}", "IfMatch": etag}
-        verify = partial(_require_size, key, stop - start)
+        options = {"Range": f"bytes={start}-{start + sum(sizes) - 1}", "IfMatch": etag}
+
+        def receive_all(response: Any) -> None:  # noqa: ANN401 -- boto3's
+            with response["Body"] as body:
+                _require_size(key, sum(sizes), response["ContentLength"])
+                for number, size in enumerate(sizes):
+                    data = body.read(size)
+                    _require_size(key, size, len(data))
+                    receive(number, data)
+
         try:
-            return self._retry(key, lambda: self._read(key, lambda body: body.read(), verify, options))
+            self._retry(key, lambda: self._read(key, receive_all, lambda _, __: None, options))
         except (_KeyTaken, ObjectNotFound):
             raise ObjectChanged(key) from None
 
@@ -331,7 +349,7 @@ class S3Store:
             with _detect_existing():
                 response = self._open(key, **options)
             try:
-                return verify(receive(response["Body"]), response["Metadata"].get(_SHA256))
+                return verify(receive(response), response["Metadata"].get(_SHA256))
             except (*BROKEN_READ, FlexibleChecksumError, ObjectCorrupt):
                 if attempt == MAX_ATTEMPTS or time.monotonic() > deadline:
                     raise
@@ -396,17 +414,21 @@ class S3Store:
         return retry_until_available(attempt, lambda error: isinstance(error, StorageUnavailable))
 
 
-def _require_size(key: str, size: int, data: bytes, _sha256: str | None) -> bytes:
-    if len(data) != size:
-        raise ObjectCorrupt(key, f"the store sent {len(data):,} bytes, not the {size:,} of the requested range")
-    return data
+def _require_size(key: str, size: int, sent: int) -> None:
+    if sent != size:
+        raise ObjectCorrupt(key, f"the store sent {sent:,} bytes, not the {size:,} of the requested range")
 
 
-def _copy(file: BufferedIOBase, body: Any) -> BufferedIOBase:  # noqa: ANN401 -- boto3's
-    """Replace the content of a file by a body."""
+def _receive_whole(response: Any) -> bytes:  # noqa: ANN401 -- boto3's
+    content: bytes = response["Body"].read()
+    return content
+
+
+def _copy(file: BufferedIOBase, response: Any) -> BufferedIOBase:  # noqa: ANN401 -- boto3's
+    """Replace the content of a file by the body of a response."""
     file.seek(0)
     file.truncate()
-    file.writelines(body.iter_chunks(_CHUNK_BYTES))
+    file.writelines(response["Body"].iter_chunks(_CHUNK_BYTES))
     return file
 
 

@@ -37,7 +37,7 @@ from coin_pipeline.strategies.loader import (
 
 BUILT_IN: tuple[type[Strategy[Any]], ...] = (VolumeLongCandle, VolumeZoneBreakout)
 TYPES = {"integer": "an_integer", "number": "a_number", "boolean": "true_or_false", "string": "a_text"}
-BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 
 
 class StrategyRegistry:
@@ -156,7 +156,7 @@ def describe_strategy(strategy: Strategy[Any]) -> dict[str, Any]:
 
 def format_bounds(schema: Mapping[str, Any]) -> list[str]:
     """Return the bounds in a property's JSON schema as text, such as ['>= 1', '<= 500']."""
-    return [f"{sign} {plain_number(schema[key])}" for key, sign in BOUNDS.items() if key in schema]
+    return [coded(key, limit=plain_number(schema[key])) for key in BOUNDS if key in schema]
 
 
 def numeric_limits(schema: Mapping[str, Any]) -> tuple[float | None, float | None]:
@@ -236,6 +236,12 @@ def _accepted(schema: Mapping[str, Any]) -> str:
     """Describe the values that a property's JSON schema accepts; empty for a type without a description."""
     if schema.get("type") not in TYPES:
         return ""
-    bounds = " and".join(f" {bound}" for bound in format_bounds(schema))
     kind, default = coded(TYPES[schema["type"]]), repr(schema["default"])
-    return coded("accepted", kind=kind, bounds=bounds, default=default)
+    return coded("accepted", kind=kind, bounds=_bounds(schema), default=default)
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    bounds = format_bounds(schema)
+    if len(bounds) > 1:
+        return coded("bounds", low=bounds[0], high=bounds[-1])
+    return coded("bound", only=bounds[0]) if bounds else ""

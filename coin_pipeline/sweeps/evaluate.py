@@ -25,9 +25,9 @@ from coin_pipeline.strategies.checked import checked_signals
 from coin_pipeline.strategies.isolation import isolated
 from coin_pipeline.strategies.loader import run_signal_rows, run_strategy
 from coin_pipeline.strategies.registry import StrategyRegistry
-from coin_pipeline.strategies.state import is_built_in
 from coin_pipeline.sweeps.plan import CandleDigest, SweepChunk, format_point, is_vectorized, sweep_fingerprint
-from coin_pipeline.sweeps.processes.client import batch_size, shared_processes
+from coin_pipeline.sweeps.processes.client import shared_processes
+from coin_pipeline.sweeps.processes.early import can_use_processes
 from coin_pipeline.sweeps.processes.protocol import Request
 from coin_pipeline.sweeps.spec import ValidPoints
 from coin_pipeline.sweeps.trials import (
@@ -203,10 +203,14 @@ class _Evaluation:
 
     def _trials(self, candles: CandleDigest, points: ValidPoints, *, check: bool) -> Trials:
         warm = self._bars(candles)
-        if self._use_processes(candles, warm.bars, points):
+        pays_off, processes = self._begin_processes(candles, warm.bars, points), shared_processes()
+        if check and (not pays_off or processes.is_loading()):
+            self._check(candles, warm, points)
+            check = False
+        if pays_off and processes.start(self.registry, self.strategy.name, self.chunk.code):
             return self._trials_in_processes(candles, warm, points, check=check)
         if check:
-            checked_signals(self.strategy, points.params[0], warm.bars, _location(candles, points, 0))
+            self._check(candles, warm, points)
         parts, first, size = [], 0, BATCH
         if is_vectorized(self.strategy):
             size = unshared = max(BATCH, 8 * ROW_BYTES // len(warm.bars))
@@ -214,26 +218,32 @@ class _Evaluation:
             while first < len(points):
                 batch = points[first : first + size]
                 rows = self._signals(candles, warm.bars, batch)
-                parts.append(self._sweep(candles, warm, batch, rows))
+                parts.append(self._sweep(candles, warm, batch, rows, self.workers))
                 self.progress(len(batch))
                 first += size
                 if is_vectorized(self.strategy):
                     size = max(unshared, ROW_BYTES * len(batch) // rows.nbytes)
         return Trials.concatenate(parts)
 
-    def _use_processes(self, candles: CandleDigest, bars: Bars, points: ValidPoints) -> bool:
-        """Return whether the rest of the sweep takes long enough that starting processes for it pays off."""
+    def _check(self, candles: CandleDigest, warm: WarmBars, points: ValidPoints) -> None:
+        checked_signals(self.strategy, points.params[0], warm.bars, _location(candles, points, 0))
+
+    def _begin_processes(self, candles: CandleDigest, bars: Bars, points: ValidPoints) -> bool:
+        """Return whether the rest of the sweep takes long enough that processes for it pay off; if so, start them."""
         strategy, chunk, processes = self.strategy, self.chunk, shared_processes()
-        if self.workers == 1 or len(points) == 1 or is_vectorized(strategy) or is_built_in(strategy):
+        if len(points) == 1 or not can_use_processes(strategy, self.workers):
             return False
         started = (self.registry, strategy.name, chunk.code)
-        if processes.is_started(*started):
+        if processes.is_begun(*started):
             return True
         begin = time.perf_counter()
         run_strategy(strategy, bars, points.params[0], _location(candles, points, 0))
         seconds = time.perf_counter() - begin
         remaining = (len(chunk.spec.points()) - chunk.first) * len(chunk.candles)
-        return seconds * remaining > self.process_s and processes.start(*started)
+        if seconds * remaining <= self.process_s:
+            return False
+        processes.begin(*started)
+        return True
 
     def _trials_in_processes(
         self, candles: CandleDigest, warm: WarmBars, points: ValidPoints, *, check: bool
@@ -242,14 +252,13 @@ class _Evaluation:
         spec, symbol, trials = self.chunk.spec, candles.symbol, dict[int, Trials]()
         locations = [_location(candles, points, k) for k in range(len(points))]
         params = [spec.params_at(points.points.point(k)) for k in range(len(points))]
-        batch = batch_size(len(points), len(warm.bars), self.workers)
-        request = Request(symbol, params, locations, batch)
+        request = Request(symbol, params, locations)
         with shared_processes().decide(self.strategy, warm.bars, request, self.workers) as answers:
             if check:
-                checked_signals(self.strategy, points.params[0], warm.bars, locations[0])
+                self._check(candles, warm, points)
             for first, rows in answers:
                 decided = points[first : first + rows.points]
-                trials[first] = self._sweep(candles, warm, decided, rows)
+                trials[first] = self._sweep(candles, warm, decided, rows, max(1, self.workers // 4))
                 self.progress(len(decided))
         return Trials.concatenate([trials[first] for first in sorted(trials)])
 
@@ -262,11 +271,13 @@ class _Evaluation:
             for k, params in enumerate(points.params)
         )
 
-    def _sweep(self, candles: CandleDigest, warm: WarmBars, points: ValidPoints, rows: SignalRows) -> Trials:
+    def _sweep(
+        self, candles: CandleDigest, warm: WarmBars, points: ValidPoints, rows: SignalRows, threads: int
+    ) -> Trials:
         spec = self.chunk.spec
         costs, sizing = spec.costs_of(candles.symbol), spec.sizing_of(candles.symbol)
         stops = spec.stops_of(points.points)
-        trials = sweep(warm.bars, rows.starting_at(warm.start), stops, costs, spec.fill, sizing, self.workers)
+        trials = sweep(warm.bars, rows.starting_at(warm.start), stops, costs, spec.fill, sizing, threads)
         report_progress()
         return trials
 

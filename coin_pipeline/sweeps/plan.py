@@ -32,6 +32,8 @@ _COVERAGE = (
 _FINGERPRINT_KEYS = ("spec", "candles", "code", "versions", "modules")
 PARTS, MIN_CHUNK_POINTS, MAX_CHUNK_POINTS = 20, 100, 2000
 """Chunks of a sweep, within limits of the number of points per chunk."""
+QUICK_CHUNK_POINTS, QUICK_CHUNK_BARS = 250, 30_000_000
+"""Minimum points per chunk of few candles, while bars times points are below the limit, which takes about a second."""
 VECTORIZED_PARTS, VECTORIZED_FACTOR = 4, 25
 """The same for strategies that compute many points at once, which is faster; and the factor of these limits."""
 MAX_CHUNKS = 500
@@ -149,8 +151,9 @@ def split_into_chunks(
         catalog: The stored candles.
         registry: The strategies.
         spec: The sweep.
-        chunk_points: Points per chunk; by default a twentieth of all, within 100 to 2,000; for a strategy that
-            computes many points at once, a quarter, within 2,500 to 50,000. The trials do not depend on it.
+        chunk_points: Points per chunk; by default a twentieth of all, within 100 to 2,000, of few candles at least 250;
+            for a strategy that computes many points at once, a quarter, within 2,500 to 50,000. The trials do not
+            depend on it.
 
     Raises:
         CandlesNotFound: One or more symbols have no candle in the range.
@@ -174,7 +177,7 @@ def split_into_chunks(
     strategy = registry.get(spec.strategy)
     fingerprint = sweep_fingerprint(spec, candle_inputs(candles), strategy)
     count = len(spec.points())
-    size = count if spec.search == "optuna" else chunk_points or _chunk_points(count, strategy)
+    size = count if spec.search == "optuna" else chunk_points or _chunk_points(count, candles, strategy)
     starts = range(0, count, size)
     chunks = (
         SweepChunk(
@@ -244,6 +247,11 @@ def _select(coverage: Json) -> Json:
     return {name: coverage[name] for name in _COVERAGE if name in coverage}
 
 
-def _chunk_points(count: int, strategy: Strategy[Any]) -> int:
-    factor, parts = (VECTORIZED_FACTOR, VECTORIZED_PARTS) if is_vectorized(strategy) else (1, PARTS)
-    return max(factor * MIN_CHUNK_POINTS, min(factor * MAX_CHUNK_POINTS, -(-count // parts)), -(-count // MAX_CHUNKS))
+def _chunk_points(count: int, candles: Iterable[CandleDigest], strategy: Strategy[Any]) -> int:
+    if is_vectorized(strategy):
+        factor, parts, quick = VECTORIZED_FACTOR, VECTORIZED_PARTS, 0
+    else:
+        factor, parts = 1, PARTS
+        quick = min(QUICK_CHUNK_POINTS, QUICK_CHUNK_BARS // max(1, sum(item.rows for item in candles)))
+    lowest = max(factor * MIN_CHUNK_POINTS, quick)
+    return max(lowest, min(factor * MAX_CHUNK_POINTS, -(-count // parts)), -(-count // MAX_CHUNKS))

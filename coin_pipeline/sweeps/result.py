@@ -41,7 +41,6 @@ class SweepResult:
         trials: The table of all trials.
         times: Start and end.
         best_equity: Equity table of the best point's backtest; None without a best point.
-        report: The report page, HTML.
         equity_figures: Pictures of `best_equity` by language, SVG.
     """
 
@@ -50,7 +49,6 @@ class SweepResult:
     trials: pa.Table
     times: Times
     best_equity: pa.Table | None = None
-    report: bytes = b""
     equity_figures: Mapping[Language, bytes] = field(default_factory=dict)
 
 
@@ -132,7 +130,6 @@ def sweep_files(result: SweepResult) -> ResultFiles:
     summary = {**result.document, "symbols": symbols, "total_signals": 0}
     files = {
         TRIALS_FILE: to_parquet(result.trials),
-        "report.html": result.report,
         "result.json": to_bytes(result.document),
         **{EQUITY_FILES[language]: figure for language, figure in result.equity_figures.items()},
     }

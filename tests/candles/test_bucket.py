@@ -17,7 +17,7 @@ from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import TIMEFRAMES
 from coin_pipeline.candles.year_files.bucket import BucketPlace
-from coin_pipeline.candles.year_files.places import read_unchanged
+from coin_pipeline.candles.year_files.places import retry_if_changed
 from coin_pipeline.errors import InvalidCandleFile, InvalidInput, ObjectChanged, SeriesInUse
 from coin_pipeline.ledger.marks import CandleMarks, price_of
 from coin_pipeline.storage.piece_cache import PieceCache
@@ -200,7 +200,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(bucket: Bucket) 
                 pytest.fail("a version that is gone was read")
         return len(catalog.read("BTC_KRW", MINUTELY, NEW_YEAR, LAST))
 
-    assert read_unchanged(read) == 100_000
+    assert retry_if_changed(read) == 100_000
 
 
 def test_rules_across_years_hold(bucket: Bucket) -> None:

@@ -1,5 +1,6 @@
 """Candles in a bucket whose server fails, is full, or was changed by others."""
 
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pytest
 from botocore.config import Config
 
@@ -139,3 +141,51 @@ def test_an_empty_file_is_damaged(proxied: Proxied) -> None:
     proxied.files.put(FILE, b"", overwrite=True)
     with pytest.raises(InvalidCandleFile, match=rf"{FILE}: cannot be read as Parquet"):
         proxied.count()
+
+
+def reads_rows(request: Request) -> bool:
+    """Whether a request reads row groups of a year file of minutes, not its end."""
+    return reads_candles(request) and "/1M/" in request.path and request.headers["Range"].startswith("bytes=4-")
+
+
+def test_candles_of_several_years_are_requested_together(proxied: Proxied) -> None:
+    """Each response waits until both requests have arrived."""
+    proxied.catalog.merge("BTC_KRW", DAILY, synthetic_candles(1, DAILY, date(2023, 12, 1), 60))
+    together = threading.Barrier(2, timeout=20)
+
+    def wait_for_other(request: Request, forward: Forward) -> Response:
+        together.wait()
+        return forward(request)
+
+    proxied.faulty.inject(wait_for_other, hits=reads_candles)
+    assert len(proxied.catalog.read("BTC_KRW", DAILY, date(2023, 12, 1), LAST)) == 60
+    assert proxied.faulty.met == 2
+
+
+def test_a_cut_response_with_several_row_groups_starts_over(proxied: Proxied) -> None:
+    """Some of them have arrived before; all are read in one request."""
+    candles = synthetic_candles(1, MINUTELY, FIRST, 200_000)
+    proxied.catalog.merge("BTC_KRW", MINUTELY, candles)
+    proxied.faulty.inject(cut, 1, reads_rows)
+    assert np.array_equal(proxied.catalog.read("BTC_KRW", MINUTELY, FIRST, LAST).close, candles.close)
+    assert proxied.faulty.met == 1
+
+
+def test_damaged_candles_are_not_stored_in_the_cache(proxied: Proxied, tmp_path: Path) -> None:
+    """Only what was read without an error is; a server that sends the right bytes later is asked again."""
+    candles = synthetic_candles(1, MINUTELY, FIRST, 50_000)
+    proxied.catalog.merge("BTC_KRW", MINUTELY, candles)
+
+    def damage(request: Request, forward: Forward) -> Response:
+        response = forward(request)
+        body = bytearray(response.body)
+        body[len(body) // 2] ^= 1
+        return replace(response, body=bytes(body))
+
+    proxied.faulty.inject(damage, 1, reads_rows)
+    with pytest.raises(InvalidCandleFile, match=r"BTC_KRW/1M/2024.parquet: cannot be read as Parquet"):
+        proxied.catalog.read("BTC_KRW", MINUTELY, FIRST, LAST)
+    cached = [path.stat().st_size for path in (tmp_path / "cache").glob("*")]
+    assert np.array_equal(proxied.catalog.read("BTC_KRW", MINUTELY, FIRST, LAST).close, candles.close)
+    rows = max(path.stat().st_size for path in (tmp_path / "cache").iterdir())
+    assert rows not in cached

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.frames import to_frame
-from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.ohlcv import OHLCV, columns_digest
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import DAY_NS, HOUR_NS, Timeframe, parse_timeframe
 from coin_pipeline.engine.bars import Bars
-from coin_pipeline.errors import InvalidCandles, StorageFailed, StorageFull
+from coin_pipeline.errors import InvalidCandles, ObjectChanged, StorageFailed, StorageFull
 from tests.candle_data import drop_rows, synthetic_frame
 
 NEW_YEAR = date(2024, 1, 1)
@@ -178,6 +178,27 @@ def test_a_damaged_file_is_not_merged_into(catalog: CandleCatalog, daily: Timefr
     assert path.read_bytes() == before
 
 
+def test_nothing_is_written_if_a_later_file_is_damaged(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """The files of all years are read before the first is written."""
+    catalog.merge("BTC_KRW", daily, days([-10, 1]))
+    to_frame(days([1], price=-5.0)).to_parquet(catalog.root / "BTC_KRW/1D/2024.parquet", index=False)
+    before = (catalog.root / "BTC_KRW/1D/2023.parquet").read_bytes()
+    with pytest.raises(InvalidCandles):
+        catalog.merge("BTC_KRW", daily, days([-9, 2]))
+    assert (catalog.root / "BTC_KRW/1D/2023.parquet").read_bytes() == before
+
+
+def test_only_expected_candles_are_overwritten(catalog: CandleCatalog, daily: Timeframe) -> None:
+    """Otherwise nothing is stored, also not in years in which the expectation is met."""
+    catalog.merge("BTC_KRW", daily, days([-10, 1, 2]))
+    before = content(catalog.read("BTC_KRW", daily, *ALWAYS))
+    new = days([-10, -9, 2], price=20.0)
+    with pytest.raises(ObjectChanged, match="'BTC_KRW 1d' was changed by another process"):
+        catalog.merge("BTC_KRW", daily, new, overwritten=columns_digest(days([-10])))
+    assert content(catalog.read("BTC_KRW", daily, *ALWAYS)) == before
+    assert catalog.merge("BTC_KRW", daily, new, overwritten=columns_digest(days([-10, 2]))).replaced == 2
+
+
 MERGE = """
 import os, resource, signal, sys
 from datetime import date
@@ -256,10 +277,12 @@ def test_readers_see_old_or_new_files_during_a_merge(catalog: CandleCatalog, dai
             price += 1.0
             catalog.merge("BTC_KRW", daily, days(range(1, 300), price=price))
 
+    seen: list[set[float]] = []
     writer = threading.Thread(target=replace_repeatedly)
     writer.start()
     try:
-        seen = [set(catalog.read("BTC_KRW", daily, *ALWAYS).close.tolist()) for _ in range(100)]
+        while len(seen) < 100 or (len(set.union(*seen)) == 1 and writer.is_alive()):
+            seen.append(set(catalog.read("BTC_KRW", daily, *ALWAYS).close.tolist()))
     finally:
         stop.set()
         writer.join()

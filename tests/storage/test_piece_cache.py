@@ -1,6 +1,9 @@
 """The cache of pieces of objects: bounded, shared by processes, and as good as none if it cannot be used."""
 
 import logging
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,32 @@ def test_a_folder_that_cannot_be_used_is_reported_once(tmp_path: Path, caplog: p
     assert [record.getMessage() for record in caplog.records] == [
         f"candles of the bucket are not cached in {blocked}: Not a directory"
     ]
+
+
+def fill_until_killed(folder: Path, moment: int) -> None:
+    """Store a piece; the process is killed before the `moment`-th time that it opens, renames or removes a file."""
+    left = moment
+
+    def count(event: str, _: object) -> None:
+        nonlocal left
+        if event in {"os.rename", "os.remove", "open"}:
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    PieceCache(folder, LIMIT).put("piece", PIECE)
+
+
+def test_a_kill_at_any_write_leaves_no_part_of_a_copy(tmp_path: Path) -> None:
+    """The copy is whole or does not exist."""
+    for moment in range(10):
+        process = forking().Process(target=fill_until_killed, args=(tmp_path / str(moment), moment))
+        process.start()
+        process.join()
+        copy = tmp_path / str(moment) / "piece"
+        assert not copy.exists() or copy.read_bytes() == PIECE
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+    assert moment >= 2

@@ -25,8 +25,8 @@ def make_plan(
     ("space", "chunk_points", "sizes"),
     [
         ({"hold": "1:7:1"}, None, [7]),
-        ({"hold": "1:120:1"}, None, [100, 20]),
-        ({"hold": "1:1200:1"}, None, [100] * 12),
+        ({"hold": "1:300:1"}, None, [250, 50]),
+        ({"hold": "1:1250:1"}, None, [250] * 5),
         ({"hold": "1:40000:1"}, None, [2000] * 20),
         pytest.param({"hold": "1:60000:1", "slow": "11:20:1"}, None, [1200] * 500, marks=pytest.mark.long),
         ({"hold": "1:7:1"}, 3, [3, 3, 1]),
@@ -71,7 +71,7 @@ def test_adaptive_search_is_one_chunk(candles: CandleCatalog) -> None:
 
 def test_chunks_survive_json(candles: CandleCatalog) -> None:
     """A chunk restored from JSON has the same key."""
-    chunk = make_plan(candles, SPACE).chunks[2]
+    chunk = make_plan(candles, SPACE, 100).chunks[2]
     there = SweepChunk.model_validate_json(chunk.model_dump_json())
     assert there == chunk
     assert there.key == chunk.key

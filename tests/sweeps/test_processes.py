@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from coin_pipeline.candles.catalog import CandleCatalog
-from coin_pipeline.errors import BarsChanged, StrategyFailed
+from coin_pipeline.errors import BarsChanged, LookAhead, StrategyFailed
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import StrategyRegistry, load_registry
 from coin_pipeline.sweeps.evaluate import evaluate
 from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.processes.client import shared_processes
+from coin_pipeline.sweeps.processes.early import EARLY_BARS, begin_early
 from coin_pipeline.sweeps.trials import trials_digest
 from tests.platforms import wait_until
 from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
@@ -21,6 +22,8 @@ from tests.sweeps.parts import Crossing, registry, spec_of, tables_of
 SOURCE = """
 import os
 from pathlib import Path
+
+import numpy as np
 
 from coin_pipeline.strategies import Bars, Field, Signals, Strategy, StrategyParams
 
@@ -30,6 +33,7 @@ class Params(StrategyParams):
     die_at: int = 0
     parent: int = 0
     change: bool = False
+    ahead: bool = False
 
 class Mine(Strategy[Params]):
     '''Buy rising bars; note each process that decides.'''
@@ -45,6 +49,8 @@ class Mine(Strategy[Params]):
         if params.change:
             bars.close.setflags(write=True)
             bars.close[5] = 1.0
+        if params.ahead:
+            return Signals(np.append(bars.close[1:] > bars.close[:-1], False), hold=params.every)
         exits = bars.close < bars.open if params.every % 2 else None
         return Signals(bars.close > bars.open, hold=params.every, exits=exits)
 """
@@ -112,6 +118,16 @@ def test_changed_candles_are_reported(candles: CandleCatalog, tmp_path: Path, mi
         evaluate(candles, mine, LocalStore(tmp_path), chunk, 2, process_s=0)
 
 
+def test_a_strategy_that_looks_ahead_stores_nothing(
+    candles: CandleCatalog, tmp_path: Path, mine: StrategyRegistry
+) -> None:
+    """The check, which runs while the processes start, ends the sweep."""
+    chunk, store = chunks_of(candles, mine, params={"ahead": True})[0], LocalStore(tmp_path / "store")
+    with pytest.raises(LookAhead, match="the strategy looks ahead"):
+        evaluate(candles, mine, store, chunk, 2, process_s=0)
+    assert list(store.keys("")) == []
+
+
 def test_a_killed_process_ends_the_sweep(candles: CandleCatalog, tmp_path: Path, mine: StrategyRegistry) -> None:
     """The error gives this reason, and the other processes end with the sweep."""
     chunk = chunks_of(candles, mine, params={"die_at": 9, "parent": os.getpid()})[0]
@@ -166,3 +182,23 @@ def test_a_short_sweep_starts_no_process(candles: CandleCatalog, tmp_path: Path,
     tables = tables_of(candles, mine, tmp_path, spec_of(mine, {"every": "1:9:1"}, strategy="mine"), workers=2)
     assert sum(map(len, tables)) == 9
     assert [path.name for path in tmp_path.glob("pid-*")] == [f"pid-{os.getpid()}"]
+
+
+def test_processes_of_a_large_sweep_start_before_it(
+    candles: CandleCatalog, tmp_path: Path, mine: StrategyRegistry
+) -> None:
+    """The evaluation uses them, although it would not start any for so few candles."""
+    chunk = chunks_of(candles, mine)[0]
+    begin_early(mine, chunk.spec, EARLY_BARS, 2)
+    assert len(evaluate(candles, mine, LocalStore(tmp_path), chunk, 2)) == 20
+    assert other_pids(tmp_path)
+
+
+@pytest.mark.parametrize(("bars", "workers"), [(1, 2), (EARLY_BARS, 1)])
+def test_no_process_starts_before_a_small_sweep_or_for_one_worker(
+    candles: CandleCatalog, mine: StrategyRegistry, bars: int, workers: int
+) -> None:
+    """It would take longer than the sweep, or have nothing to do."""
+    chunk = chunks_of(candles, mine)[0]
+    begin_early(mine, chunk.spec, bars, workers)
+    assert not shared_processes().is_begun(mine, "mine", chunk.code)

@@ -1,15 +1,16 @@
 """Year files in a bucket, under the same names as in a folder.
 
-A read asks for the end of a file, which has its footer, and then for the row groups that it needs, in one request if
-they are adjacent. Both are cached by the ETag of the file, so that a read of known candles is one listing. A write
-replaces the version that was read, or fails; a lock object lets writers of a series take turns.
+A read asks for the end of a file, which has its footer, and then for the row groups that it needs, those of several
+years at the same time. Both are cached by the ETag of the file once they were read without an error, so that a read of
+known candles is one listing. A write replaces the version that was read, or fails; a lock object lets writers of a
+series take turns.
 """
 
 import errno
 import os
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +20,7 @@ import pyarrow as pa
 from coin_pipeline.candles.symbol import parse_symbol, upbit_market
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.candles.year_files.paths import YEAR_FILE, folder_names, require_one_spelling, symbols_of
-from coin_pipeline.candles.year_files.pieces import Pieces
+from coin_pipeline.candles.year_files.pieces import OpenedObject, Pieces
 from coin_pipeline.candles.year_files.places import CandlePlace, OpenedFile, Series, YearFile
 from coin_pipeline.errors import CopyDamaged, DamagedCandleFile, SeriesInUse
 from coin_pipeline.liveness import report_progress
@@ -192,12 +193,16 @@ class _BucketFile:
     def state(self) -> Hashable:
         return self._listed.etag
 
+    def open(self) -> AbstractContextManager[OpenedFile]:
+        return self._opened(Pieces(self.bucket.files, self.bucket.cache, self._listed))
+
     @contextmanager
-    def open(self) -> Iterator[OpenedFile]:
-        pieces = Pieces(self.bucket.files, self.bucket.cache, self._listed)
+    def _opened(self, pieces: Pieces) -> Iterator[OpenedFile]:
         try:
+            pieces.wait()
             with pa.PythonFile(pieces, mode="r") as file:
-                yield OpenedFile(file, pieces.expect)
+                yield OpenedObject(file, pieces)
+            pieces.keep_used()
         except DamagedCandleFile:
             if pieces.forget():
                 raise CopyDamaged(self.name) from None

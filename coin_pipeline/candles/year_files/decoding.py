@@ -1,11 +1,11 @@
 """Decoding of row groups into one block of memory, on as many threads as Arrow may use."""
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from functools import cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -35,13 +35,15 @@ def decode(files: Sequence[RowGroups]) -> DecodedCandles:
     """Decode the row groups of files, one file after another.
 
     Each row group is decoded into a small buffer that is soon reused, then copied to its position in one block of
-    memory. Peak memory stays close to the size of the columns, and a second file needs no second copy.
+    memory. Peak memory stays close to the size of the columns, and a second file needs no second copy. Row groups in a
+    bucket are decoded in the order of their arrival.
 
     Raises:
         InvalidCandleFile: A file cannot be read, or lacks a column.
         InvalidCandles: A row has no time.
     """
     groups = [(file, group) for file in files for group in file.groups]
+    transfers = [transfer for file in files for transfer in file.fetch()]
     ends = list(accumulate((group.rows for _, group in groups), initial=0))
     block = np.empty((len(OHLCV._fields), ends[-1]))
     candles = OHLCV(block[0].view(np.int64), *block[1:])
@@ -55,11 +57,22 @@ def decode(files: Sequence[RowGroups]) -> DecodedCandles:
     if ends[-1] < _MIN_THREADED_ROWS:
         valid = [fill(index) for index in range(len(groups))]
     else:
-        futures = [_executor().submit(fill, index) for index in range(len(groups))]
-        wait(futures)  # so that no thread still reads when an error closes the files
-        valid = [future.result() for future in futures]  # raises the error of the first failed row group
+        futures = {index: _executor().submit(fill, index) for index in _arrivals(transfers, len(groups))}
+        wait(futures.values())  # so that no thread still reads when an error closes the files
+        valid = [futures[index].result() for index in sorted(futures)]  # raises the first failed row group's error
     inner = np.unique([end for end in ends if 0 < end < ends[-1]]).astype(np.intp)
     return DecodedCandles(candles, all(valid) and bool((candles.time[inner] > candles.time[inner - 1]).all()))
+
+
+def _arrivals(transfers: Sequence[Future[Any]], count: int) -> Iterator[int]:
+    """Yield the numbers of all row groups, each once it has arrived; at once if nothing is transferred."""
+    if not transfers:
+        yield from range(count)
+    waiting: dict[Future[Any], list[int]] = {}
+    for number, transfer in enumerate(transfers):
+        waiting.setdefault(transfer, []).append(number)
+    for transfer in as_completed(waiting):
+        yield from waiting[transfer]
 
 
 @cache

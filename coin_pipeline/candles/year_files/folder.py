@@ -17,6 +17,9 @@ from coin_pipeline.candles.year_files.places import OpenedFile, Series, YearFile
 from coin_pipeline.storage.access import make_folders
 from coin_pipeline.storage.atomic import atomic_write, translate_os_errors
 
+_State = tuple[int, int, int, int]
+"""Inode, modification time (ns), size and number of links, to which each folder in a folder adds one."""
+
 
 @dataclass(frozen=True, slots=True)
 class _FolderFile:
@@ -34,15 +37,14 @@ class _FolderFile:
         return self.path.stat().st_mtime_ns
 
     def state(self) -> Hashable:
-        status = os.stat(self.path)  # noqa: PTH116 -- for each price of a position; pathlib takes twice as long
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        return _state(self.path)
 
     @contextmanager
     def open(self) -> Iterator[OpenedFile]:
         if self.path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "a folder")  # Arrow's own message contains the full path
         with pa.OSFile(str(self.path)) as file:
-            yield OpenedFile(file, lambda _: None)
+            yield OpenedFile(file)
 
     def replace(self, content: bytes) -> None:
         # The temporary file has a fixed name, so that a leftover of a killed writer is overwritten by the next.
@@ -84,6 +86,7 @@ class FolderPlace:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._contents: dict[str, tuple[_State, list[str]]] = {}
 
     def __str__(self) -> str:
         """Return the path of DATA_ROOT."""
@@ -106,16 +109,22 @@ class FolderPlace:
 
         A replaced file has a new name too; one that another program writes in place does not change them.
         """
-        return tuple(
-            state for market in (symbol, upbit_market(symbol)) for state in _folder_states(f"{self._root}/{market}")
-        )
+        root = self._root
+        return self._folder_states(f"{root}/{symbol}"), self._folder_states(f"{root}/{upbit_market(symbol)}")
+
+    def _folder_states(self, folder: str) -> tuple[_State, ...]:
+        """Return the states of a folder, which is listed again if it changed, and of what is in it; or nothing."""
+        try:
+            own = _state(folder)
+            listed, paths = self._contents.get(folder, (None, []))
+            if own != listed:
+                paths = [f"{folder}/{name}" for name in os.listdir(folder)]  # noqa: PTH208 -- as below
+                self._contents[folder] = own, paths
+            return own, *map(_state, paths)
+        except OSError:  # removed meanwhile, or not a folder
+            return ()
 
 
-def _folder_states(folder: str) -> list[tuple[int, int]]:
-    """Return inode and modification time of a folder and of what is in it; nothing if it does not exist."""
-    try:
-        with os.scandir(folder) as entries:
-            found = [os.stat(folder), *(entry.stat() for entry in entries)]  # noqa: PTH116 -- as above
-    except OSError:  # removed meanwhile, or not a folder
-        return []
-    return [(status.st_ino, status.st_mtime_ns) for status in found]
+def _state(path: str | Path) -> _State:
+    status = os.stat(path)  # noqa: PTH116 -- for each price of a position; pathlib takes twice as long
+    return status.st_ino, status.st_mtime_ns, status.st_size, status.st_nlink

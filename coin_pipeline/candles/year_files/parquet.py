@@ -4,10 +4,11 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -95,7 +96,8 @@ class RowGroups:
     source: str
     groups: tuple[RowGroup, ...]
     footer: Footer
-    _file: pa.NativeFile
+    _opened: OpenedFile
+    _metadata: pq.FileMetaData
     _time: str
     _idle_readers: deque[pq.ParquetFile]  # a reader is not thread-safe and not free to open
 
@@ -109,18 +111,23 @@ class RowGroups:
         """Number of candles."""
         return sum(group.rows for group in self.groups)
 
+    def fetch(self) -> Sequence[Future[Any]]:
+        """Start to transfer the row groups; return the transfer of each, or none if the file is in a folder."""
+        return self._opened.fetch(partial(_positions, self._metadata, self.groups))
+
     def read(self, group: RowGroup) -> pa.Table:
-        """Return the candles of a row group in the form of `normalize_table`. Thread-safe.
+        """Return the candles of a row group in the form of `normalize_table`. Thread-safe once they are fetched.
 
         Raises:
             DamagedCandleFile: They cannot be read, or a column is missing.
             InvalidCandles: A row has no time.
         """
-        with _translate_errors(self.source):
+        part = partial(_positions, self._metadata, [group])
+        with _translate_errors(self.source), self._opened.reading(part):
             try:
                 reader = self._idle_readers.pop()
             except IndexError:
-                reader = _open_reader(self._file)
+                reader = _open_reader(self._opened.file)
             table = reader.read_row_group(group.number, columns=[self._time, *PRICE_COLUMNS], use_threads=False)
             self._idle_readers.append(reader)
             if table.num_rows != group.rows:
@@ -135,7 +142,8 @@ class RowGroups:
             DamagedCandleFile: The file cannot be read.
         """
         with _translate_errors(self.source):
-            return self.footer.sha256 or hashlib.sha256(self._file.read_at(self._file.size(), 0)).hexdigest()
+            file = self._opened.file
+            return self.footer.sha256 or hashlib.sha256(file.read_at(file.size(), 0)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +168,26 @@ class FileSummary(NamedTuple):
     footer: Footer
 
 
-@contextmanager
-def open_row_groups(year_file: YearFile, start_ns: int = -(2**63), end_ns: int = 2**63) -> Iterator[RowGroups]:
+def open_row_groups(
+    year_file: YearFile, start_ns: int = -(2**63), end_ns: int = 2**63
+) -> AbstractContextManager[RowGroups]:
     """Open the row groups that may contain candles of [start_ns, end_ns), and those between them.
+
+    The transfer of the footer starts at once, and the context waits for it.
 
     Raises:
         DamagedCandleFile: The file cannot be read.
         StorageFailed: The bucket cannot be read.
     """
-    source = year_file.name
-    with _open_file(year_file) as (file, expect):
+    return _row_groups_between(year_file.name, _open_file(year_file), start_ns, end_ns)
+
+
+@contextmanager
+def _row_groups_between(
+    source: str, opening: AbstractContextManager[OpenedFile], start_ns: int, end_ns: int
+) -> Iterator[RowGroups]:
+    with opening as opened:
+        file = opened.file
         with _translate_errors(source):
             check_footer(file)
             reader = open_limited(source, file)
@@ -179,9 +197,8 @@ def open_row_groups(year_file: YearFile, start_ns: int = -(2**63), end_ns: int =
             footer = parse_footer(reader.schema_arrow.metadata)
         hits = [g.number for g in groups if g.opens is None or (g.opens[0] < end_ns and g.opens[1] >= start_ns)]
         selected = groups[hits[0] : hits[-1] + 1] if hits else ()
-        expect(partial(_positions, reader.metadata, selected))
         report_progress()
-        yield RowGroups(source, selected, footer, file, time, deque([reader]))
+        yield RowGroups(source, selected, footer, opened, reader.metadata, time, deque([reader]))
 
 
 def read_extra_columns(year_file: YearFile) -> list[tuple[str, pa.ChunkedArray]]:
@@ -192,7 +209,8 @@ def read_extra_columns(year_file: YearFile) -> list[tuple[str, pa.ChunkedArray]]
         StorageFailed: The bucket cannot be read.
     """
     source = year_file.name
-    with _open_file(year_file) as (file, _), _translate_errors(source):
+    with _open_file(year_file) as opened, _translate_errors(source):
+        file = opened.file
         schema = open_limited(source, file).schema_arrow
         candle_columns = {_time_column(schema), *PRICE_COLUMNS}
         names = [name for name in schema.names if name not in candle_columns]
@@ -222,11 +240,17 @@ def summarize(year_file: YearFile) -> FileSummary:
     return FileSummary(span, file.footer)
 
 
+def _open_file(year_file: YearFile) -> AbstractContextManager[OpenedFile]:
+    with _translate_errors(year_file.name):
+        opening = year_file.open()
+    return _translate_opening(year_file.name, opening)
+
+
 @contextmanager
-def _open_file(year_file: YearFile) -> Iterator[OpenedFile]:
+def _translate_opening(source: str, opening: AbstractContextManager[OpenedFile]) -> Iterator[OpenedFile]:
     with ExitStack() as stack:
-        with _translate_errors(year_file.name):
-            opened = stack.enter_context(year_file.open())
+        with _translate_errors(source):
+            opened = stack.enter_context(opening)
         yield opened
 
 

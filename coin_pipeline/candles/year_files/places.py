@@ -1,41 +1,58 @@
 """Where year files are: the protocol of a folder and of a bucket."""
 
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager, suppress
-from typing import NamedTuple, Protocol, TypeVar
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pyarrow as pa
 
+from coin_pipeline.candles.intervals import Interval
 from coin_pipeline.candles.timeframe import Timeframe
 from coin_pipeline.errors import ObjectChanged
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 T = TypeVar("T")
-_MAX_READS = 3
+_MAX_ATTEMPTS = 3
 
 
-def read_unchanged(read: Callable[[], T]) -> T:
-    """Return what `read` returns; it lists and reads files again if one was replaced in a bucket meanwhile.
+def retry_if_changed(attempt: Callable[[], T]) -> T:
+    """Return what `attempt` returns; it begins again if what it read was replaced by another process meanwhile.
 
     Raises:
-        ObjectChanged: One was replaced during each of three reads.
+        ObjectChanged: It was replaced during each of three attempts.
     """
-    for _ in range(_MAX_READS - 1):
+    for _ in range(_MAX_ATTEMPTS - 1):
         with suppress(ObjectChanged):
-            return read()
-    return read()
+            return attempt()
+    return attempt()
 
 
-class OpenedFile(NamedTuple):
-    """A file that is open for reading.
+class OpenedFile:
+    """A file that is open for reading. Nothing has to be transferred from a folder.
 
-    Attributes:
+    Args:
         file: Its bytes, which threads may read at any position.
-        expect: Announces what will be read, as a function that returns the start and end of each part: a bucket sends
-            adjacent parts at once.
     """
 
-    file: pa.NativeFile
-    expect: Callable[[Callable[[], Sequence[tuple[int, int]]]], None]
+    def __init__(self, file: pa.NativeFile) -> None:
+        self.file = file
+
+    def fetch(self, parts: Callable[[], Sequence[Interval]]) -> "Sequence[Future[Any]]":  # noqa: ARG002 -- a bucket's
+        """Start to transfer parts that will be read.
+
+        Args:
+            parts: Returns the start and end of each part; computed only for a transfer.
+
+        Returns:
+            The transfer of each part; none if the file is in a folder.
+        """
+        return []
+
+    def reading(self, parts: Callable[[], Sequence[Interval]]) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Wait for parts that are read inside this context; they are correct if it ends without an error."""
+        return nullcontext()
 
 
 class YearFile(Protocol):
@@ -49,6 +66,10 @@ class YearFile(Protocol):
     @property
     def year(self) -> int:
         """Year of the candles, by the name of the file."""
+        ...
+
+    def __hash__(self) -> int:
+        """Files of the same place are equal."""
         ...
 
     def size(self) -> int:
@@ -68,7 +89,7 @@ class YearFile(Protocol):
         ...
 
     def open(self) -> AbstractContextManager[OpenedFile]:
-        """Open the file.
+        """Open the file. Its transfer starts at once, before it is entered: several files are transferred together.
 
         Raises:
             OSError: It cannot be read.

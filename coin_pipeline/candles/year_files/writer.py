@@ -25,7 +25,7 @@ from coin_pipeline.candles.year_files.parquet import (
     summarize,
 )
 from coin_pipeline.candles.year_files.places import CandlePlace, YearFile
-from coin_pipeline.errors import InvalidCandles, InvalidInput, Problem, coded
+from coin_pipeline.errors import InvalidCandles, InvalidInput, ObjectChanged, Problem, coded
 
 _Times = npt.NDArray[np.int64]
 _NO_TIMES: _Times = np.empty(0, np.int64)
@@ -63,13 +63,15 @@ class MergedRows(NamedTuple):
         replaced: New candles that differ from the old one at the same time.
         unchanged: New candles equal to the old one at the same time.
         removed: Old candles that were removed, at times without a new one.
+        overwritten: The old candles that were replaced or removed.
     """
 
     rows: npt.NDArray[np.intp]
     added: int
     replaced: int
     unchanged: int
-    removed: int = 0
+    removed: int
+    overwritten: OHLCV
 
 
 def merge_ohlcv(old: OHLCV, new: OHLCV, remove: _Times = _NO_TIMES) -> MergedRows:
@@ -88,9 +90,11 @@ def merge_ohlcv(old: OHLCV, new: OHLCV, remove: _Times = _NO_TIMES) -> MergedRow
     pairs = zip(old.rows(in_old)[1:], new.rows(in_new)[1:], strict=True)
     differs = np.any([before != after for before, after in pairs], axis=0)
     replaced = int(differs.sum())
-    kept = rows[~((rows < len(old.time)) & np.isin(time[rows], remove))] if len(remove) else rows
-    removed = len(rows) - len(kept)
-    return MergedRows(kept, len(rows) - len(old.time), replaced, len(in_new) - replaced, removed)
+    is_removed = (rows < len(old.time)) & np.isin(time[rows], remove)
+    removed = int(is_removed.sum())
+    overwritten = old.rows(np.union1d(in_old[differs], rows[is_removed]))
+    added = len(rows) - len(old.time)
+    return MergedRows(rows[~is_removed], added, replaced, len(in_new) - replaced, removed, overwritten)
 
 
 def assign_years(time: npt.NDArray[np.int64], spans: Mapping[int, FileSpan]) -> npt.NDArray[np.int64]:
@@ -122,11 +126,26 @@ def _split(interval: Interval) -> Iterator[tuple[int, Interval]]:
         yield year, (max(start, interval[0]), min(end, interval[1]))
 
 
+class Change(NamedTuple):
+    """What changes in a series, or in one of its year files.
+
+    Attributes:
+        new: Candles to merge into the stored ones.
+        provenance: Their provenance.
+        remove: Opens of stored candles to remove unless they are replaced, ns UTC, shape (k,).
+    """
+
+    new: OHLCV
+    provenance: Provenance
+    remove: _Times
+
+
 def merge_into_series(
-    place: CandlePlace, symbol: str, timeframe: Timeframe, candles: OHLCV, provenance: Provenance, remove: _Times
+    place: CandlePlace, symbol: str, timeframe: Timeframe, change: Change, overwritten: str | None
 ) -> MergeReport:
     """Merge candles and their provenance into the files of a series; see `CandleCatalog.merge`."""
     series, source = place.series(symbol, timeframe), f"{symbol} {timeframe}"
+    candles, provenance, remove = change
     _check(source, candles)
     check_spacing(source, candles.time, timeframe)
     fetched = split_by_year(provenance.fetched)
@@ -140,19 +159,24 @@ def merge_into_series(
         years = assign_years(candles.time, spans)
         removals = assign_years(remove, spans)
         _check_grid(source, candles.time, _ends_kept(spans.values(), remove), timeframe)
-        merged = {}
+        by_year: dict[int, _MergedYear] = {}
         for year in _write_order(candles.time, years, {*fetched, *removals.tolist()}):
             part = Provenance(fetched.get(year, ()), provenance.source)
-            change = _Change(candles.rows(years == year), part, remove[removals == year])
-            merged[year] = _merge_year(files.get(year), series.new_file(year), change)
+            of_year = Change(candles.rows(years == year), part, remove[removals == year])
+            by_year[year] = _merge_year(files.get(year), of_year)
+        if overwritten not in {None, _overwritten_digest(by_year)}:
+            raise ObjectChanged(source)
+        for year, merged_year in by_year.items():
+            merged_year.write(files.get(year) or series.new_file(year))
+    merged = [merged_year.merged for merged_year in by_year.values()]
     return MergeReport(
-        added=sum(rows.added for rows, _ in merged.values()),
-        replaced=sum(rows.replaced for rows, _ in merged.values()),
-        unchanged=sum(rows.unchanged for rows, _ in merged.values()),
-        files=tuple(series.new_file(year).name for year, (_, written) in sorted(merged.items()) if written),
+        added=sum(rows.added for rows in merged),
+        replaced=sum(rows.replaced for rows in merged),
+        unchanged=sum(rows.unchanged for rows in merged),
+        files=tuple(series.new_file(year).name for year in sorted(by_year) if by_year[year].changed),
         first=utc(candles.time[0]) if len(candles.time) else None,
         last=utc(candles.time[-1]) if len(candles.time) else None,
-        removed=sum(rows.removed for rows, _ in merged.values()),
+        removed=sum(rows.removed for rows in merged),
     )
 
 
@@ -165,22 +189,40 @@ def _write_order(time: npt.NDArray[np.int64], years: npt.NDArray[np.int64], fetc
     return sorted({*years.tolist(), *fetched}, key=lambda year: (year not in displaced, year))
 
 
-class _Change(NamedTuple):
-    """What changes in one year file: new candles, their provenance, and opens of stored candles to remove."""
+@dataclass(frozen=True, slots=True)
+class _MergedYear:
+    """A year file with its change, not written yet.
 
-    new: OHLCV
-    provenance: Provenance
-    remove: _Times
-
-
-def _merge_year(stored: YearFile | None, new_file: YearFile, change: _Change) -> tuple[MergedRows, bool]:
-    """Merge candles into a file; return the merged rows and whether the file was written.
-
-    Args:
-        stored: The file, if there is one.
-        new_file: Its place otherwise.
-        change: What changes.
+    Attributes:
+        old: The stored candles.
+        new: Candles that were merged into them.
+        merged: The result.
+        extra: Further columns of the file, which are kept.
+        provenance: That of the result.
+        changed: Whether the file has to be written.
     """
+
+    old: OHLCV
+    new: OHLCV
+    merged: MergedRows
+    extra: Sequence[tuple[str, pa.ChunkedArray]]
+    provenance: Provenance
+    changed: bool
+
+    def write(self, file: YearFile) -> None:
+        """Replace the file, or remove it if nothing is left in it; do nothing if it is unchanged."""
+        if not self.changed:
+            return
+        both = OHLCV(*(np.concatenate(pair)[self.merged.rows] for pair in zip(self.old, self.new, strict=True)))
+        if not len(both.time) and self.provenance == Provenance():
+            file.remove()
+            return
+        table = to_table(both, _take_extra(self.extra, self.merged.rows, len(self.old.time)))
+        file.replace(encode(with_footer(table, Footer(self.provenance, columns_digest(both)))))
+
+
+def _merge_year(stored: YearFile | None, change: Change) -> _MergedYear:
+    """Merge a change into a year file, or into no candles if there is no file; write nothing."""
     old, footer, extra = OHLCV.empty(), Footer(), []
     if stored:
         with open_row_groups(stored) as file:
@@ -188,19 +230,15 @@ def _merge_year(stored: YearFile | None, new_file: YearFile, change: _Change) ->
         _check(stored.name, old)
         check_digest(stored.name, old, footer)
         extra = read_extra_columns(stored)
-    new = change.new
-    merged = merge_ohlcv(old, new, change.remove)
-    combined = merge_provenance((change.provenance, footer.provenance))
-    changed = merged.added or merged.replaced or merged.removed or combined != footer.provenance
-    if changed:
-        both = OHLCV(*(np.concatenate(pair)[merged.rows] for pair in zip(old, new, strict=True)))
-        target = stored or new_file
-        if not len(both.time) and combined == Provenance():
-            target.remove()
-            return merged, True
-        table = to_table(both, _take_extra(extra, merged.rows, len(old.time)))
-        target.replace(encode(with_footer(table, Footer(combined, columns_digest(both)))))
-    return merged, bool(changed)
+    merged = merge_ohlcv(old, change.new, change.remove)
+    provenance = merge_provenance((change.provenance, footer.provenance))
+    changed = bool(merged.added or merged.replaced or merged.removed or provenance != footer.provenance)
+    return _MergedYear(old, change.new, merged, extra, provenance, changed)
+
+
+def _overwritten_digest(years: Mapping[int, _MergedYear]) -> str:
+    """Return the digest of the stored candles that will be overwritten in all years."""
+    return columns_digest(OHLCV.concat(years[year].merged.overwritten for year in sorted(years)))
 
 
 def _take_extra(
@@ -230,6 +268,23 @@ def require_same_source(series: str, stored: Provenance, new: Provenance) -> Non
 def _ends_kept(spans: Iterable[FileSpan], remove: _Times) -> list[int]:
     """Return the first and the last open of each file, without those that are removed."""
     return [end for span in spans for end in (span.first, span.last) if end not in remove]
+
+
+def require_stored_grid(place: CandlePlace, symbol: str, timeframe: Timeframe, time: _Times, remove: _Times) -> None:
+    """Reject candles that `merge_into_series` would reject, because they open between the stored ones.
+
+    Args:
+        place: Where the candles are stored.
+        symbol: The market.
+        timeframe: Length of the candles.
+        time: Opens of the candles, ns UTC, shape (n,).
+        remove: Opens of stored candles that would be removed, ns UTC, shape (k,).
+
+    Raises:
+        InvalidCandles: The message contains the open of a stored candle.
+    """
+    spans = [span for file in place.series(symbol, timeframe).files() if (span := summarize(file).span)]
+    _check_grid(f"{symbol} {timeframe}", time, _ends_kept(spans, remove), timeframe)
 
 
 def _check_grid(source: str, time: _Times, stored: Sequence[int], timeframe: Timeframe) -> None:

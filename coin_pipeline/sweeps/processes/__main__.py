@@ -92,12 +92,12 @@ def _run(strategy: Strategy[Any], tokens: int, request: int, bars: int, output: 
         send(output, Answer(-1, error=describe_error(error)))
 
 
-def _answer(strategy: Strategy[Any], request: Request, bars: Bars, first: int) -> Answer:
-    points = range(first, min(first + request.batch, len(request.params)))
+def _answer(strategy: Strategy[Any], request: Request, bars: Bars, first: int, stop: int) -> Answer:
     model = strategy.Params
     try:
         signals = (
-            run_strategy(strategy, bars, model.model_validate(request.params[k]), request.locations[k]) for k in points
+            run_strategy(strategy, bars, model.model_validate(request.params[k]), request.locations[k])
+            for k in range(first, stop)
         )
         return Answer(first, SignalRows.of(signals))
     except Exception as error:  # noqa: BLE001 -- the process that asks raises it

@@ -5,6 +5,7 @@ import fcntl
 import logging
 import os
 import pickle
+import select
 import selectors
 import socket
 import subprocess
@@ -35,12 +36,11 @@ from coin_pipeline.sweeps.processes.protocol import (
 
 _PROGRAM = "coin_pipeline.sweeps.processes"
 _LOGGER = logging.getLogger(__name__)
+_ENDED = "the process ended while it loaded the strategy"
 _PIPE_BYTES = 1 << 20
-_BATCH_BYTES = 1 << 18
-"""Rows of a batch; a pipe has room for a few, so that a process need not wait for them to be read."""
-_BATCHES = 8
-"""Batches of each process at least, so that all end at about the same time."""
-_MAX_BATCHES = 16_000
+_SHARES = 4
+"""Batches into which the remaining points of a process are divided, so that all end at about the same time."""
+_MAX_BATCHES = 8_000
 """Tokens that any pipe has room for: all are written before the first is read."""
 
 
@@ -51,14 +51,19 @@ class StrategyProcesses:
         self._key: object = None
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
+        self._has_loaded = False
         self._refused: object = None
 
-    def is_started(self, registry: StrategyRegistry, name: str, code: str) -> bool:
-        """Return whether the server runs and has loaded this code of the strategy."""
+    def is_begun(self, registry: StrategyRegistry, name: str, code: str) -> bool:
+        """Return whether the server of this code of the strategy was started; it may still be loading it."""
         return self._line is not None and self._key == (registry.files, name, code)
 
-    def start(self, registry: StrategyRegistry, name: str, code: str) -> bool:
-        """Start the server with a strategy; return False, and log why, if it cannot load the strategy.
+    def is_loading(self) -> bool:
+        """Return whether the server is still loading the strategy."""
+        return self._line is not None and not self._has_loaded and not select.select([self._line], [], [], 0)[0]
+
+    def begin(self, registry: StrategyRegistry, name: str, code: str) -> None:
+        """Start the server with a strategy, without waiting until it has loaded it.
 
         Args:
             registry: The strategies.
@@ -66,24 +71,37 @@ class StrategyProcesses:
             code: Digest of its code: after an edit, it is loaded again.
         """
         key = (registry.files, name, code)
-        if self.is_started(registry, name, code):
-            return True
-        if self._refused == key:
+        if self._refused == key or self.is_begun(registry, name, code):
+            return
+        self.close()
+        self._key = key
+        if reason := self._start(registry, name):
+            self._refuse(name, reason)
+
+    def start(self, registry: StrategyRegistry, name: str, code: str) -> bool:
+        """Wait until the server has loaded a strategy; return False, and log why, if it cannot. Arguments as above."""
+        self.begin(registry, name, code)
+        if not self.is_begun(registry, name, code):
             return False
+        if self._line is not None and not self._has_loaded:
+            try:
+                reason: str | None = receive(self._line.fileno())
+            except (EOFError, OSError):
+                reason = _ENDED
+            self._has_loaded = reason is None
+            if reason is not None:
+                self._refuse(name, reason)
+        return self._has_loaded
+
+    def _refuse(self, name: str, reason: str) -> None:
+        self._refused = self._key
         self.close()
-        reason = self._start(registry, name)
-        if reason is None:
-            self._key = key
-            return True
-        self.close()
-        self._refused = key
         _LOGGER.warning(
             "strategy %r runs in one process, because it cannot be loaded in another one: %s; move it into a strategy"
             " file to sweep it on all cores",
             name,
             reason,
         )
-        return False
 
     @contextmanager
     def decide(
@@ -118,9 +136,10 @@ class StrategyProcesses:
             self._process.kill()
             self._process.wait()
         self._line = self._process = self._key = None
+        self._has_loaded = False
 
     def _start(self, registry: StrategyRegistry, name: str) -> str | None:
-        """Start the server; return None, or why it does not load the strategy."""
+        """Start the server; return None, or why it cannot load the strategy."""
         if sys.platform != "linux":
             return "this needs Linux"
         try:
@@ -138,10 +157,9 @@ class StrategyProcesses:
         try:
             send(self._line.fileno(), sys.path)
             send(self._line.fileno(), StrategySource(registry.files or (), name, pickled))
-            reason: str | None = receive(self._line.fileno())
-        except (EOFError, OSError):
-            return "the process ended while it loaded the strategy"
-        return reason
+        except OSError:
+            return _ENDED
+        return None
 
     def _send(self, stack: ExitStack, bars: Bars, request: Request, count: int) -> tuple[int, list[int]]:
         """Hand a request over; return the descriptors of the tokens and of the outputs, closed with the stack."""
@@ -160,7 +178,7 @@ class StrategyProcesses:
         (tokens, supply), *outputs = pipes
         for output, _ in (*outputs, (tokens, supply)):
             opened(output)
-        write(supply, b"".join(TOKEN.pack(first) for first in range(0, len(request.params), request.batch)))
+        write(supply, b"".join(TOKEN.pack(*batch) for batch in split_batches(len(request.params), len(bars), count)))
         for _, writable in outputs:
             with suppress(OSError):  # a user may have many pipes, but not many large ones
                 fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -180,13 +198,25 @@ def shared_processes() -> StrategyProcesses:
     return processes
 
 
-def batch_size(points: int, bars: int, processes: int) -> int:
-    """Return the number of points per batch.
+def split_batches(points: int, bars: int, processes: int) -> list[tuple[int, int]]:
+    """Return the first point of each batch, and the point after its last.
 
-    >>> batch_size(50, 1000, 2), batch_size(1000, 100_800, 2)
-    (3, 20)
+    A pipe has room for a batch, so that a process need not wait until it is read. The last batches are small: a process
+    that has none left is idle until the others end.
+
+    >>> split_batches(9, 1000, 1)
+    [(0, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9)]
+    >>> split_batches(1000, 100_800, 2)[:2]
+    [(0, 10), (10, 20)]
     """
-    return max(-(-points // _MAX_BATCHES), min(points // (_BATCHES * processes), 8 * _BATCH_BYTES // bars))
+    smallest, largest = -(-points // _MAX_BATCHES), _PIPE_BYTES // bars
+    batches, first = [], 0
+    while first < points:
+        size = max(smallest, min(largest, (points - first) // (_SHARES * processes)))
+        stop = min(first + size, points)
+        batches.append((first, stop))
+        first = stop
+    return batches
 
 
 def _answers(

@@ -17,8 +17,8 @@ from coin_pipeline.errors import CoinError, error_class
 
 MAX_PROCESSES = 200
 """Processes for one request; Linux passes at most 253 descriptors at a time."""
-TOKEN = struct.Struct("<I")
-"""The index of the first point of a batch; whichever process reads it decides the batch."""
+TOKEN = struct.Struct("<II")
+"""The index of the first point of a batch, and of the point after its last; the process that reads it decides them."""
 _LENGTH = struct.Struct("<Q")
 
 
@@ -45,13 +45,11 @@ class Request:
         symbol: Named in errors.
         params: Parameters of each point, to be validated.
         locations: How an error names the symbol and each point.
-        batch: Points per token.
     """
 
     symbol: str
     params: Sequence[dict[str, Any]]
     locations: Sequence[str]
-    batch: int
 
 
 @dataclass(frozen=True, slots=True)
