@@ -4,7 +4,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response, status
+from fastapi import APIRouter, Header, HTTPException, Query, Request, Response, status
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
@@ -21,6 +21,7 @@ from coin_api.candles import (
 from coin_api.deps import CatalogDep, OrchestratorDep, SettingsDep, StatusesDep, SubmissionIdDep, UploadsDep
 from coin_api.events import EVENT_RESPONSES, EventStreamsDep
 from coin_api.openapi import BINARY, accepted_response
+from coin_api.page_messages import page_language
 from coin_api.polling_headers import set_polling_headers
 from coin_api.queries import CandleQuery, InventoryQuery, UploadQuery
 from coin_api.responses import accepted, status_response, task_fields
@@ -42,15 +43,20 @@ from coin_pipeline.candles.audit.scan import audit_series
 from coin_pipeline.candles.candle_range import CandleRange, stored_range
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.exchanges.registry import open_exchange
+from coin_pipeline.candles.imports.batch import ImportedSeries
 from coin_pipeline.candles.imports.mapping import parse_columns
 from coin_pipeline.candles.imports.prepare import ImportOptions, PreparedFile
 from coin_pipeline.candles.imports.series import plan_series, store_series
 from coin_pipeline.candles.intervals import clip, total
+from coin_pipeline.candles.ohlcv import columns_digest
 from coin_pipeline.candles.refresh_spec import RefreshRequest, resolve_refresh
 from coin_pipeline.candles.stored_series import StoredCandles
-from coin_pipeline.candles.symbol import parse_symbol
-from coin_pipeline.candles.timeframe import parse_timeframe, utc
+from coin_pipeline.candles.symbol import likely_symbol, parse_symbol
+from coin_pipeline.candles.timeframe import TIMEFRAMES, parse_timeframe, utc
+from coin_pipeline.candles.year_files.places import retry_if_changed
 from coin_pipeline.defs.run_requests import refresh_submission
+from coin_pipeline.errors import InvalidInput, InvalidSymbol, Problem, coded, page_sentence
+from coin_pipeline.languages import Language
 
 router = APIRouter(prefix="/api/candles", tags=["candles"], route_class=StrictJsonRoute)
 REFRESH: Job = "refresh_candles"
@@ -135,10 +141,34 @@ def candles(
     return Response(_to_page(stored, query).model_dump_json(), media_type="application/json")
 
 
+@router.get("/{base}/{quote}", include_in_schema=False)
 @router.post("/{base}/{quote}" + UPLOAD, include_in_schema=False)
-def upload_with_a_slash(base: str, quote: str) -> None:
+def market_with_a_slash(base: str, quote: str) -> None:
     """Report the right form of a market with a slash, which would otherwise be an unknown path."""
+    if f"/{quote}" == UPLOAD:
+        raise HTTPException(status.HTTP_405_METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+    if quote.lower() in TIMEFRAMES:
+        raise InvalidInput([_timeframe_in_path(base, quote)])
     parse_symbol(f"{base}/{quote}")
+
+
+@router.get("/{base}/{quote}/{timeframe}", include_in_schema=False)
+def series_with_a_slash(base: str, quote: str, timeframe: str) -> None:
+    """Report the right address of candles whose market has a slash and whose timeframe is in the path."""
+    if (base, timeframe) == ("refresh", "cancel"):  # the address of a cancellation has the same form
+        raise HTTPException(status.HTTP_405_METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+    market = f"{base}/{quote}"
+    try:
+        parse_symbol(market)
+    except InvalidSymbol as error:
+        if timeframe.lower() in TIMEFRAMES:
+            error.add([_timeframe_in_path(likely_symbol(market) or "BTC_KRW", timeframe)])
+        raise
+
+
+def _timeframe_in_path(symbol: str, timeframe: str) -> Problem:
+    address = f"/api/candles/{symbol[:80]}?timeframe={timeframe}"
+    return Problem("timeframe", coded("timeframe_in_path", address=address))
 
 
 @router.post("/{symbol}" + UPLOAD, openapi_extra=_FILE_BODY)
@@ -164,12 +194,32 @@ async def upload(
     with uploads.place(), upload_file(settings.data_root) as file, hide_name(name):
         await save_body(request.stream(), file, content_length, settings.coin_max_upload_mib)
         prepared = await uploads.read(name, file, options, request)
-        return await run_in_threadpool(_merge, catalog, prepared, query.dry_run)
+        return await run_in_threadpool(_merge, catalog, prepared, query, page_language(request))
 
 
-def _merge(catalog: CandleCatalog, file: PreparedFile, dry_run: bool) -> UploadReport:  # noqa: FBT001
+def _store(catalog: CandleCatalog, file: PreparedFile, query: UploadQuery) -> ImportedSeries:
+    """Store the candles of a file, unless it is a dry run or stored candles that may not be would be overwritten."""
     planned = plan_series(catalog, [file])
-    changes = planned.changes if dry_run else store_series(catalog, planned)
+    overwritten = planned.changes.overwritten
+    is_allowed = query.replace if query.overwrite is None else query.overwrite == columns_digest(overwritten)
+    if query.dry_run or (len(overwritten.time) and not is_allowed):
+        return ImportedSeries(planned, None)
+    return ImportedSeries(planned, store_series(catalog, planned))
+
+
+def _merge(catalog: CandleCatalog, file: PreparedFile, query: UploadQuery, language: Language | None) -> UploadReport:
+    # If candles are stored between the plan and the merge, what may be overwritten is decided again.
+    imported = retry_if_changed(lambda: _store(catalog, file, query))
+    planned, stored = imported.planned, imported.stored
+    changes = stored or planned.changes
+    overwritten = planned.changes.overwritten
+    times = overwritten.time
+    compared = (planned.price_note, planned.shifted.message if planned.shifted else None)
+    notes = [*file.notes, *(note for note in compared if note)]
+
+    def write(message: str) -> str:
+        return page_sentence(message, language).text if language else as_query(message)
+
     return UploadReport(
         symbol=planned.symbol,
         timeframe=planned.timeframe.name,
@@ -177,14 +227,17 @@ def _merge(catalog: CandleCatalog, file: PreparedFile, dry_run: bool) -> UploadR
         replaced=changes.replaced,
         unchanged=changes.unchanged,
         removed=changes.removed,
+        overwritten_first=utc(times[0]) if len(times) else None,
+        overwritten_last=utc(times[-1]) if len(times) else None,
+        overwritten_sha256=columns_digest(overwritten) if len(times) else None,
         first=utc(planned.candles.time[0]),
         last=utc(planned.candles.time[-1]),
-        layout=file.understood.layout,
-        zone=as_query(str(file.understood.zone)),
+        layout=write(file.understood.layout),
+        zone=write(file.understood.zone.message),
         columns=[UploadedColumn(**column._asdict()) for column in file.understood.file_columns],
-        left_out=dict(file.left_out),
-        notes=[*map(as_query, file.notes), *([str(planned.shifted)] if planned.shifted else [])],
-        dry_run=dry_run,
+        left_out={write(reason): rows for reason, rows in file.left_out.items()},
+        notes=[*map(write, notes)],
+        dry_run=stored is None,
         quality=audit_json(audit_series(catalog, planned.symbol, planned.timeframe)),
     )
 

@@ -16,7 +16,7 @@ from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.provenance import Provenance
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, next_open
 from coin_pipeline.candles.year_files.writer import require_same_source
-from coin_pipeline.errors import ExchangeAnswer
+from coin_pipeline.errors import ExchangeAnswer, coded
 
 CHUNK_CANDLES = 10_000
 """Grid candles stored at once: 50 requests to Upbit, about five seconds, which a kill can lose."""
@@ -190,7 +190,8 @@ class _Collection:
                     return _Chunk([], begin)
             else:
                 request = f"candles ({self.timeframe}) of {self.symbol} in [{low}, {high})"
-                raise ExchangeAnswer(self.exchange.name, request, f"with those of [{result.begin}, {result.end})")
+                interval = coded("other_interval", begin=result.begin, end=result.end)
+                raise ExchangeAnswer(self.exchange.name, request, interval)
             self.done += (result.end - result.begin) // self.timeframe.ns
             self.candles += len(result.candles.time)
             self.report()

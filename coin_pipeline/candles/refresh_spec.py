@@ -1,6 +1,7 @@
 """Refresh requests, and the specs they resolve to with the defaults of the settings."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from coin_pipeline.candles.fields import (
     parse_fields,
 )
 from coin_pipeline.candles.symbol import parse_symbol
-from coin_pipeline.candles.timeframe import parse_timeframe
+from coin_pipeline.candles.timeframe import parse_timeframe, seoul_day
 from coin_pipeline.errors import InvalidInput, InvalidSettings, Problem, coded
 from coin_pipeline.settings import Settings
 
@@ -57,10 +58,19 @@ class RefreshRequest(RequestModel):
             as_value_error(partial(require_timeframe, exchange), timeframe)
         return exchange
 
+    @field_validator("start")
+    @classmethod
+    def _has_begun(cls, start: Day | None) -> Day | None:
+        if start:
+            as_value_error(require_begun, start)
+        return start
+
     @field_validator("end")
     @classmethod
     def _in_order(cls, end: Day | None, known: ValidationInfo) -> Day | None:
-        start = known.data.get("start")
+        if "start" not in known.data:
+            return end  # a rejected start has an error of its own
+        start = known.data["start"]
         if end and start is None:
             raise ValueError(coded("end_without_start"))
         if end and start and end < start:
@@ -78,6 +88,17 @@ class RefreshSpec(RefreshRequest):
     def series(self) -> tuple[tuple[str, str], ...]:
         """Every combination of market and timeframe."""
         return tuple(product(self.symbols, self.timeframes))
+
+
+def require_begun(day: Day) -> None:
+    """Reject a first day in the future, of which no candle exists.
+
+    Raises:
+        InvalidInput: The day has not begun in Seoul.
+    """
+    today = seoul_day(datetime.now(UTC))
+    if day > today:
+        raise InvalidInput([Problem("start", coded("start_in_future", start=day, today=today))])
 
 
 def parse_refresh(fields: Mapping[str, Any]) -> RefreshRequest:

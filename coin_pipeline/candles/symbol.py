@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from coin_pipeline.errors import InvalidSymbol, coded, did_you_mean
 
@@ -44,6 +45,7 @@ def parse_symbol(text: str) -> str:
     return f"{base}_{quote}"
 
 
+@lru_cache(maxsize=1024)  # for each price of a position
 def upbit_market(symbol: str) -> str:
     """Return Upbit's QUOTE-BASE name of a market.
 

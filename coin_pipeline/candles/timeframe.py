@@ -202,6 +202,23 @@ def format_times(ns: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
     return np.datetime_as_string(ns.view("datetime64[ns]"), unit=unit, timezone="UTC")
 
 
+def format_times_in(ns: npt.NDArray[np.int64], zone: str) -> list[str]:
+    """Return instants as ISO 8601 texts in a time zone, with its offset from UTC.
+
+    >>> format_times_in(np.array([1_704_067_200 * SECOND_NS]), "Asia/Seoul")
+    ['2024-01-01T09:00:00+09:00']
+    """
+    quarters, inverse = np.unique(ns // (15 * MINUTE_NS), return_inverse=True)  # clocks change at quarters of an hour
+    offsets = np.array([zone_offset_ns(utc(quarter * 15 * MINUTE_NS), zone) for quarter in quarters.tolist()], np.int64)
+    texts = [_offset_text(offset // MINUTE_NS) for offset in offsets.tolist()]
+    local = format_times(ns + offsets[inverse]).tolist() if len(ns) else []
+    return [f"{time[:-1]}{texts[row]}" for time, row in zip(local, inverse.tolist(), strict=True)]
+
+
+def _offset_text(minutes: int) -> str:
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
 def format_duration(ns: int) -> str:
     """Return a duration as text, in the largest unit that divides it.
 

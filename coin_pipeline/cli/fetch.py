@@ -63,12 +63,15 @@ def get(
     """
     from coin_pipeline.candles.exchanges.registry import open_exchange, require_timeframe
     from coin_pipeline.candles.open_catalog import open_catalog
+    from coin_pipeline.candles.refresh_spec import require_begun
     from coin_pipeline.candles.symbol import parse_symbol
     from coin_pipeline.candles.timeframe import parse_timeframe
     from coin_pipeline.cli.views.candles import print_collected
     from coin_pipeline.settings import load_settings
 
     require_ordered_days(first, last)
+    if first:
+        require_begun(first.date())
     settings = load_settings()
     lengths = dict.fromkeys(map(parse_timeframe, timeframes))
     for length in lengths:

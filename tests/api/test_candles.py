@@ -22,6 +22,7 @@ from pyarrow import feather
 from starlette.types import Message
 
 from coin_api.candles import ARROW, MAX_UPLOADS
+from coin_api.page_messages import HEADER as PAGE_HEADER
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.frames import to_frame
 from coin_pipeline.candles.imports.parser.server import shared_server
@@ -135,7 +136,7 @@ def test_arrow_stream_contains_the_whole_range(client: TestClient, catalog: Cand
     [
         ("/api/candles/AAA_KRW?timeframe=3h", 422, "timeframe: '3h' is not a timeframe; choose one of 1m"),
         ("/api/candles/aaa", 422, "symbol: 'aaa' is not a market; write BTC_KRW or KRW-BTC"),
-        ("/api/candles/..%2Fx", 404, "Not Found"),
+        ("/api/candles/..%2Fx", 422, "symbol: '../x' is not a market"),
         ("/api/candles/%2e%2e", 422, "symbol: '..' is not a market"),
         ("/api/candles/AAA_KRW?timeframe=1h&start=2024-13-01", 422, "start: '2024-13-01' is not a day"),
         ("/api/candles/AAA_KRW?timeframe=1h&limit=0", 422, "limit: Input should be greater than or equal to 1"),
@@ -437,6 +438,85 @@ def test_a_problem_names_the_parameter_that_resolves_it(
     assert message in problem["message"]
 
 
+@pytest.mark.parametrize(("language", "layout"), [("ko", "열 이름으로 인식"), ("en", "columns by name")])
+def test_layout_is_in_the_language_of_the_page(client: TestClient, language: str, layout: str) -> None:
+    """It comes from the process that reads the file."""
+    body = csv("2024-01-01T00:00:00Z,1,2,0.5,1,1")
+    headers = {"Content-Type": "text/csv", PAGE_HEADER: language}
+    path = "/api/candles/NEW_KRW/upload?timeframe=1d&dry_run=true"
+    assert client.post(path, content=body, headers=headers).json()["layout"] == layout
+
+
+def test_stored_candles_are_kept_without_permission_to_replace(client: TestClient, catalog: CandleCatalog) -> None:
+    """The report is that of a dry run; candles that only add to the stored ones need no permission."""
+    days = [f"2024-01-0{day}T00:00:00Z,1,2,0.5,1,{day}" for day in (1, 2, 3)]
+    assert upload(client, csv(*days), replace="false").json()["dry_run"] is False
+    changed = csv(days[0], days[1].replace(",1,2,", ",1,9,"), days[2].replace(",1,2,", ",1,8,"))
+    before = catalog.stored("NEW_KRW")
+    report = upload(client, changed, replace="false").json()
+    assert (report["dry_run"], report["replaced"], report["unchanged"]) == (True, 2, 1)
+    ends = [report[name].partition("T")[0] for name in ("overwritten_first", "overwritten_last")]
+    assert ends == ["2024-01-02", "2024-01-03"]
+    assert catalog.stored("NEW_KRW") == before
+    assert upload(client, changed).json()["dry_run"] is False
+    high = catalog.load("NEW_KRW", DAILY, date(2024, 1, 1), date(2024, 1, 4)).candles.high
+    assert high.tolist() == [2.0, 9.0, 8.0]
+
+
+def test_only_the_reported_candles_are_overwritten(client: TestClient, catalog: CandleCatalog) -> None:
+    """If other candles were stored after the report, nothing is stored, and the new report is about these, too."""
+    upload(client, csv("2024-01-01T00:00:00Z,1,2,0.5,1,1"))
+    body = csv(*(f"2024-01-0{day}T00:00:00Z,1,9,0.5,1,1" for day in (1, 2, 3)))
+    asked = upload(client, body, replace="false").json()
+    upload(client, csv("2024-01-02T00:00:00Z,1,5,0.5,1,1"))
+    before = catalog.stored("NEW_KRW")
+    again = upload(client, body, overwrite=asked["overwritten_sha256"]).json()
+    assert (again["dry_run"], asked["replaced"], again["replaced"]) == (True, 1, 2)
+    assert catalog.stored("NEW_KRW") == before
+    assert upload(client, body, overwrite=again["overwritten_sha256"]).json()["dry_run"] is False
+
+
+def test_bars_that_would_be_resampled_are_not_replaced(client: TestClient) -> None:
+    """The first file of a timeframe only adds candles, although bars of it can be read."""
+    rows = csv("2024-01-20T00:00:00Z,1,2,0.5,1,1", "2024-01-20T02:00:00Z,1,2,0.5,1,1")
+    response = client.post(
+        "/api/candles/AAA_KRW/upload?timeframe=2h&replace=false", content=rows, headers={"Content-Type": "text/csv"}
+    )
+    assert (response.json()["dry_run"], response.json()["added"]) == (False, 2)
+
+
+def test_a_dry_run_refuses_what_an_upload_refuses(client: TestClient) -> None:
+    """Such as candles that open between the stored ones."""
+    assert upload(client, csv("2024-01-01T00:00:00Z,1,2,0.5,1,1")).status_code == 200
+    late = csv("2024-01-05T05:00:00Z,1,2,0.5,1,1", "2024-01-06T05:00:00Z,1,2,0.5,1,1")
+    answers = [upload(client, late, dry_run=dry_run) for dry_run in ("true", "false")]
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert answers[0].json()["errors"] == answers[1].json()["errors"]
+
+
+def test_a_market_with_a_slash_has_a_hint_when_read(client: TestClient) -> None:
+    """Not only when candles are uploaded."""
+    response = client.get("/api/candles/BTC/KRW?timeframe=1d")
+    assert response.status_code == 422
+    assert "did you mean 'BTC_KRW'?" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["BTC/KRW/1h", "btc/krw/1H", "BTC_KRW/1h"])
+def test_a_timeframe_in_the_path_has_a_hint_at_the_right_address(client: TestClient, path: str) -> None:
+    """With the market in the right form."""
+    response = client.get(f"/api/candles/{path}")
+    assert response.status_code == 422
+    address = f"/api/candles/BTC_KRW?timeframe={path.rpartition('/')[2]}"
+    assert {"field": "timeframe", "message": f"belongs in the query; GET {address}"} in response.json()["errors"]
+
+
+@pytest.mark.parametrize("path", ["BTC_KRW/upload", "refresh/0/cancel"])
+def test_an_action_is_requested_by_post(client: TestClient, path: str) -> None:
+    """Its path is not a market with a slash."""
+    response = client.get(f"/api/candles/{path}")
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
 def test_a_market_with_a_slash_is_suggested_in_the_right_form(client: TestClient) -> None:
     """Although the path then has one part more."""
     response = client.post(
@@ -471,6 +551,19 @@ def test_uploading_again_in_another_zone_removes_the_misplaced_candles(
     assert (report["added"], report["removed"]) == (7, 7)
     assert "equal candles of this file that open 9 h earlier" in report["notes"][-1]
     assert catalog.stored("NEW_KRW")[0].rows == 7
+
+
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+def test_prices_of_another_quote_currency_are_noted(client: TestClient, dry_run: str) -> None:
+    """They are stored nevertheless; the note has both prices."""
+    krw, usdt = 57_000_000, 43_000
+    upload(client, csv(*(f"2024-01-0{day}T00:00:00Z,{krw},{krw},{krw},{krw},1" for day in (1, 2, 3))))
+    file = csv(*(f"2024-01-0{day}T00:00:00Z,{usdt},{usdt},{usdt},{usdt},1" for day in (3, 4, 5)))
+    report = upload(client, file, dry_run=dry_run).json()
+    (note,) = report["notes"]
+    assert note.startswith("its prices are about 43,000, but about 57,000,000 in the stored candles of about the same")
+    assert note.endswith("pass columns decimal=point or decimal=comma")
+    assert (report["added"], report["replaced"]) == (2, 1)
 
 
 def test_a_small_file_with_much_content_costs_the_api_no_memory(client: TestClient) -> None:

@@ -258,7 +258,7 @@ def test_candles_go_from_exchange_to_bars_through_few_modules(tmp_path: Path) ->
     )
     modules = {name.removeprefix("coin_pipeline.") for name in completed.stdout.split()}
     assert not modules & {"candles.files", "candles.frames", "settings"}
-    assert len({name for name in modules if not name.startswith("errors")}) <= 34
+    assert len({name for name in modules if not name.startswith("errors")}) <= 35
 
 
 def test_the_setting_selects_upbits_url(server: UpbitServer, hourly: Timeframe) -> None:

@@ -33,6 +33,7 @@ def test_defaults_are_the_daily_series() -> None:
         ({"symbols": ["BTC-USDT"]}, r"symbols: 'BTC-USDT' is not a market \(did you mean 'BTC_USDT'"),
         ({"start": "2024-01-02", "end": "2024-01-01"}, "end: 2024-01-01 is before start 2024-01-02"),
         ({"end": "2024-01-01"}, "end: requires a start; give the first day too"),
+        ({"start": "2200-01-01"}, "start: 2200-01-01 is in the future .today is 20"),
         ({"start": "1.1.2024"}, "start: '1.1.2024' is not a day; write YYYY-MM-DD"),
         ({"symbol": ["BTC_KRW"]}, r"symbol: is not a field of this request \(did you mean 'symbols'\?\)"),
     ],

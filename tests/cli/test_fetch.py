@@ -49,6 +49,14 @@ def get(*arguments: str) -> Result:
 
 
 @pytest.mark.usefixtures("server")
+def test_days_in_the_future_are_refused(root: Path) -> None:
+    """Before anything is requested."""
+    with pytest.raises(InvalidInput, match="2200-01-01 is in the future"):
+        get("BTC_KRW", "--from", "2200-01-01")
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.usefixtures("server")
 def test_days_are_seoul_days_and_inclusive(root: Path) -> None:
     """Each series has its line, in the order of the arguments."""
     days = ("--from", "2023-12-31", "--to", "2024-01-01")

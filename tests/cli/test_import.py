@@ -162,6 +162,17 @@ def test_a_dry_run_shows_what_is_understood(catalog: CandleCatalog, tmp_path: Pa
     assert not catalog.symbols()
 
 
+@pytest.mark.parametrize("option", [(), ("--dry-run",)])
+def test_prices_of_another_quote_currency_are_noted(
+    catalog: CandleCatalog, tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    """With those that are stored."""
+    assert not catalog.symbols()
+    run(write(tmp_path / "krw.csv", days(5), first=100_000), *BTC)
+    output = run(write(tmp_path / "usdt.csv", days(5)), *BTC, *option).output
+    assert "  note: its prices are about 103, but about 100,000 in the stored candles" in output
+
+
 def test_days_at_nine_are_seoul_days(catalog: CandleCatalog, tmp_path: Path) -> None:
     """Upbit's days open at 09:00 in Seoul; with another zone they would be nine hours late."""
     file = write(tmp_path / "btc.csv", [f"2024-01-0{day} 09:00:00" for day in range(1, 4)])

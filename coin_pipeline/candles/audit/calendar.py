@@ -112,9 +112,7 @@ def coverage_calendar(catalog: CandleCatalog, symbol: str, timeframe: Timeframe)
     files = stored_files(catalog, symbol, timeframe)
     spans = [(file.span[0], file.span[1] + timeframe.ns) for file in files if file.span]
     if not spans:
-        raise CandlesNotFound(
-            {parse_symbol(symbol): catalog.describe(symbol, timeframe)}, timeframe.name, "the beginning", "the end"
-        )
+        raise CandlesNotFound({parse_symbol(symbol): catalog.describe(symbol, timeframe)}, timeframe.name)
     provenance = provenance_of(files)
     spans += provenance.fetched
     begin, end = min(start for start, _ in spans), max(stop for _, stop in spans)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, format_utc, next_open
 from coin_pipeline.candles.validation import check_prices, check_times
-from coin_pipeline.errors import ExchangeAnswer, InvalidCandles
+from coin_pipeline.errors import ExchangeAnswer, InvalidCandles, coded
 
 UPBIT = "upbit"
 """Name of the exchange that is the default."""
@@ -76,10 +76,12 @@ def require_valid(exchange: str, request: str, candles: OHLCV) -> None:
         ExchangeAnswer: The message contains the first such candle and their number.
     """
     try:
-        check_times("its response", candles.time, lambda row: f"candle {row + 1}")
-        check_prices("its response", candles, lambda row: f"candle {row + 1}")
+        check_times(coded("its_response"), candles.time, _nth_candle)
+        check_prices(coded("its_response"), candles, _nth_candle)
     except InvalidCandles as error:
-        raise ExchangeAnswer(exchange, request, f"impossible candles ({error.problems[0].message})") from error
+        raise ExchangeAnswer(
+            exchange, request, coded("impossible_candles", reason=error.problems[0].message)
+        ) from error
 
 
 def require_grid(exchange: str, request: str, time: npt.NDArray[np.int64], grid: npt.NDArray[np.int64]) -> None:
@@ -97,4 +99,8 @@ def require_grid(exchange: str, request: str, time: npt.NDArray[np.int64], grid:
     off = time != grid
     if off.any():
         first = format_utc(time[off.argmax()])
-        raise ExchangeAnswer(exchange, request, f"a candle of {first}, when no candle of that length opens")
+        raise ExchangeAnswer(exchange, request, coded("candle_off_grid", time=first))
+
+
+def _nth_candle(row: int) -> str:
+    return coded("candle_number", number=row + 1)

@@ -87,7 +87,7 @@ class CcxtExchange:
             request, lambda: self._api.fetch_ohlcv(pair, timeframe.name, since=begin // _MS, limit=self._page_size)
         )
         if any(len(row) != _FIELDS or not all(isinstance(value, int | float) for value in row) for row in rows):
-            raise ExchangeAnswer(self.name, request, "a candle with a missing number")
+            raise ExchangeAnswer(self.name, request, coded("candle_incomplete"))
         time = np.array([row[0] for row in rows], dtype=np.int64) * _MS
         prices = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), _FIELDS - 1)
         candles = OHLCV(time, *np.ascontiguousarray(prices.T))
@@ -101,13 +101,13 @@ class CcxtExchange:
         opens = self._fetch_candles(pair, longest, begin).time
         if longest is not timeframe and np.any(opens + longest.ns <= first):
             request = f"candles ({timeframe}) of {pair} since {begin // _MS} ms"
-            raise ExchangeAnswer(self.name, request, f"none before {first // _MS} ms, although there were trades")
+            raise ExchangeAnswer(self.name, request, coded("older_not_kept", first=first // _MS))
 
     def _pair(self, symbol: str) -> str:
         pair = parse_symbol(symbol).replace("_", "/")
         markets = self._call("its markets", self._api.load_markets)
         if pair not in markets or not markets[pair]["spot"]:
-            raise MarketUnknown(self.name, symbol, f"no spot market {pair}")
+            raise MarketUnknown(self.name, symbol, coded("no_spot_market", pair=pair))
         return pair
 
     def _call(self, request: str, send: Callable[[], T]) -> T:

@@ -12,7 +12,7 @@ import httpx2
 
 from coin_pipeline.candles.exchanges.rate_limit import WINDOW_S, RateLimiter, Timer
 from coin_pipeline.candles.timeframe import SECOND_NS
-from coin_pipeline.errors import ExchangeAnswer, ExchangeUnavailable
+from coin_pipeline.errors import Coded, ExchangeAnswer, ExchangeUnavailable, coded
 from coin_pipeline.liveness import report_progress
 
 T = TypeVar("T")
@@ -69,12 +69,8 @@ class RateLimitedClient:
             pause = max(_requested_pause(response), _MIN_REFUSAL_PAUSE_S * 2**refusals)
             waited, refusals = waited + pause, refusals + 1
             if waited > MAX_REFUSAL_WAIT_S:
-                verb = "blocks" if response.status_code == BLOCKED else "rejects"
-                raise ExchangeUnavailable(
-                    self._name,
-                    f"{verb} requests from this address (HTTP {response.status_code}: {error_excerpt(response)}); the"
-                    f" next one may be sent in {pause:,.0f} s",
-                )
+                code = "requests_blocked" if response.status_code == BLOCKED else "requests_rejected"
+                raise ExchangeUnavailable(self._name, coded(code, response=describe_response(response), pause=pause))
             # Jitter: other clients were rejected at the same moment and must not all return at once.
             self._timer.sleep(pause + random.uniform(0.0, WINDOW_S))  # noqa: S311 - no secret
 
@@ -83,7 +79,7 @@ class RateLimitedClient:
             response = self._client.get(path, params=params)
             update(response.headers.get("Remaining-Req", ""))
         if response.status_code in GATEWAY_ERRORS:
-            raise RequestLost(f"HTTP {response.status_code}: {error_excerpt(response)}")
+            raise RequestLost(describe_response(response))
         return response
 
 
@@ -106,18 +102,26 @@ def send_with_retries(name: str, timer: Timer, send: Callable[[], T]) -> T:
         report_progress()
         try:
             return send()
-        except (RequestLost, httpx2.TransportError) as error:
-            reason = str(error) or type(error).__name__
+        except RequestLost as error:
+            reason = error.args[0] or type(error).__name__
+        except httpx2.TransportError as error:
+            code = "timed_out" if isinstance(error, httpx2.TimeoutException) else "connection_failed"
+            reason = coded(code, detail=str(error) or type(error).__name__)
         if attempt < MAX_ATTEMPTS - 1:
             # Full jitter: clients that lost the same server do not all return at once.
             timer.sleep(random.uniform(0.0, min(MAX_PAUSE_S, _MIN_PAUSE_S * 2**attempt)))  # noqa: S311 - no secret
-    raise ExchangeUnavailable(name, f"does not respond ({reason}, {MAX_ATTEMPTS} attempts)")
+    raise ExchangeUnavailable(name, coded("no_response", reason=reason, attempts=MAX_ATTEMPTS))
+
+
+def describe_response(response: httpx2.Response) -> Coded:
+    """Return the status and the beginning of the body of a response, for an error message."""
+    return coded("http_status", status=response.status_code, excerpt=error_excerpt(response))
 
 
 def error_excerpt(response: httpx2.Response) -> str:
     """Return the beginning of a body on one line, for an error message."""
     text = " ".join(response.text[:400].split())
-    return f"{text[:120]}..." if len(text) > 120 else text or "an empty body"  # noqa: PLR2004 - about a line
+    return f"{text[:120]}..." if len(text) > 120 else text or coded("empty_body")  # noqa: PLR2004 - about a line
 
 
 def parse_http_date(name: str, date: str | None) -> int:
@@ -133,7 +137,8 @@ def parse_http_date(name: str, date: str | None) -> int:
     try:
         moment = parsedate_to_datetime(date or "")
     except ValueError as error:
-        raise ExchangeAnswer(name, "the time", f"the Date header {(date or 'missing')[:60]!r}") from error
+        header = coded("date_header", date=repr(date[:60])) if date else coded("date_header_missing")
+        raise ExchangeAnswer(name, "the time", header) from error
     # HTTP dates are in UTC; one without a zone must not be read in this machine's zone.
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * SECOND_NS
 

@@ -19,12 +19,12 @@ from coin_pipeline.candles.exchanges.base import (
     require_grid,
     require_valid,
 )
-from coin_pipeline.candles.exchanges.http import RateLimitedClient, error_excerpt, parse_http_date
+from coin_pipeline.candles.exchanges.http import RateLimitedClient, describe_response, error_excerpt, parse_http_date
 from coin_pipeline.candles.exchanges.rate_limit import Timer
 from coin_pipeline.candles.ohlcv import OHLCV
 from coin_pipeline.candles.symbol import upbit_market
 from coin_pipeline.candles.timeframe import SECOND_NS, Timeframe, format_utc, parse_timeframe, utc
-from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown
+from coin_pipeline.errors import ExchangeAnswer, InvalidTimeframe, MarketUnknown, coded
 
 TIME_FIELD = "candle_date_time_utc"
 PRICE_FIELDS = ("opening_price", "high_price", "low_price", "trade_price", "candle_acc_trade_volume")
@@ -50,15 +50,15 @@ def parse_candles(
     try:
         rows = response.json()
     except (ValueError, RecursionError) as error:
-        raise ExchangeAnswer(exchange, request, f"invalid JSON: {error_excerpt(response)}") from error
+        raise ExchangeAnswer(exchange, request, coded("invalid_json", excerpt=error_excerpt(response))) from error
     if not isinstance(rows, list):
-        raise ExchangeAnswer(exchange, request, f"something other than a list: {error_excerpt(response)}")
+        raise ExchangeAnswer(exchange, request, coded("not_a_candle_list", excerpt=error_excerpt(response)))
     if len(rows) > count:
-        raise ExchangeAnswer(exchange, request, f"{len(rows):,} candles")
+        raise ExchangeAnswer(exchange, request, coded("number_of_candles", count=len(rows)))
     try:
         candles = [_parse_candle(row, expected, to) for row in reversed(rows)]
     except _InvalidRow as invalid:
-        raise ExchangeAnswer(exchange, request, str(invalid)) from invalid
+        raise ExchangeAnswer(exchange, request, invalid.args[0]) from invalid
     time = np.array([candle[0] for candle in candles], dtype=np.int64)
     prices = np.array([candle[1:] for candle in candles], dtype=np.float64).reshape(len(candles), len(PRICE_FIELDS))
     return OHLCV(time, *np.ascontiguousarray(prices.T))
@@ -78,13 +78,14 @@ class _InvalidRow(Exception):
 
 def _parse_candle(row: Any, expected: Mapping[str, object], to: int) -> tuple[float, ...]:  # noqa: ANN401 - JSON
     if not isinstance(row, dict):
-        raise _InvalidRow(f"a candle that is not an object: {row!r:.60}")
+        raise _InvalidRow(coded("candle_not_an_object", row=f"{row!r:.60}"))
     for name, value in expected.items():
         if value is not None and row.get(name, value) != value:
-            raise _InvalidRow(f"a candle whose {name} is {row[name]!r:.60}")
+            raise _InvalidRow(coded("candle_with_value", name=name, value=f"{row[name]!r:.60}"))
     opened = _parse_time(row)
     if not 0 <= opened < to:
-        raise _InvalidRow(f"a candle of {row[TIME_FIELD]}, which is not before {utc(to):{_TIME_FORMAT}}")
+        limit = f"{utc(to):{_TIME_FORMAT}}"
+        raise _InvalidRow(coded("candle_too_late", time=row[TIME_FIELD], limit=limit))
     return (opened, *(_parse_number(row, name) for name in PRICE_FIELDS))
 
 
@@ -93,23 +94,24 @@ def _parse_time(row: Mapping[str, Any]) -> int:
     try:
         opened = datetime.strptime(text, _TIME_FORMAT).replace(tzinfo=UTC)
     except (TypeError, ValueError) as error:
-        raise _InvalidRow(f"a candle whose {TIME_FIELD} is {text!r:.60}") from error
+        raise _InvalidRow(coded("candle_with_value", name=TIME_FIELD, value=f"{text!r:.60}")) from error
     return int(opened.timestamp()) * SECOND_NS
 
 
 def _parse_number(row: Mapping[str, Any], name: str) -> float:
     value = _field(row, name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _InvalidRow(f"a candle of {row[TIME_FIELD]} whose {name} is {value!r:.60}, not a number")
+        shown = f"{value!r:.60}"
+        raise _InvalidRow(coded("candle_without_number", time=row[TIME_FIELD], name=name, value=shown))
     try:
         return float(value)
     except OverflowError as error:
-        raise _InvalidRow(f"a candle of {row[TIME_FIELD]} whose {name} is too large") from error
+        raise _InvalidRow(coded("candle_too_large", time=row[TIME_FIELD], name=name)) from error
 
 
 def _field(row: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON
     if name not in row:
-        raise _InvalidRow(f"a candle without {name}: {row!r:.120}")
+        raise _InvalidRow(coded("candle_without_field", name=name, row=f"{row!r:.120}"))
     return row[name]
 
 
@@ -217,7 +219,7 @@ class UpbitClient:
         if response.status_code == httpx2.codes.NOT_FOUND and (reason := error_message(response)):
             raise MarketUnknown(self.name, symbol, reason)
         if response.status_code != httpx2.codes.OK:
-            raise ExchangeAnswer(self.name, request, f"HTTP {response.status_code}: {error_excerpt(response)}")
+            raise ExchangeAnswer(self.name, request, describe_response(response))
         candles = parse_candles(self.name, request, response, {"market": market, "unit": _minutes(unit)}, to, count)
         require_valid(self.name, request, candles)
         require_grid(self.name, request, candles.time, _grid(unit, candles.time))
@@ -231,13 +233,14 @@ class UpbitClient:
             opened = int(candles.time[0])
             self._earliest[series] = min(opened, earliest or opened)
         elif earliest is not None and earliest < to:
-            raise ExchangeAnswer(self.name, request, f"none, after returning one of {format_utc(earliest)} before")
+            raise ExchangeAnswer(self.name, request, coded("none_although_before", earliest=format_utc(earliest)))
 
     def _get(self, unit: str, params: dict[str, str | int]) -> httpx2.Response:
         try:
             response = self._http.get(f"/v1/candles/{unit}", params)
         except httpx2.DecodingError as error:
-            raise ExchangeAnswer(self.name, f"candles ({unit})", f"a body that cannot be decoded ({error})") from error
+            message = coded("undecodable_body", detail=error)
+            raise ExchangeAnswer(self.name, f"candles ({unit})", message) from error
         self._server_time, self._received = parse_http_date(self.name, response.headers.get("Date")), self._timer.now()
         return response
 

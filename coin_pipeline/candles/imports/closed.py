@@ -44,9 +44,9 @@ def closed_candles(
     if total and not closed:
         reason = coded("no_closed_candle", timeframe=timeframe, first=format_utc(candles.time[0]))
         raise InvalidCandleFile(source, reason)
-    left_out = {}
+    left_out: dict[str, int] = {}
     if begun > closed:
-        left_out[f"still open ({format_utc(candles.time[closed])})"] = begun - closed
+        left_out[coded("row_open", time=format_utc(candles.time[closed]))] = begun - closed
     if total > begun:
-        left_out[f"in the future (from {format_utc(candles.time[begun])})"] = total - begun
+        left_out[coded("row_in_future", time=format_utc(candles.time[begun]))] = total - begun
     return ClosedCandles(candles.rows(slice(closed)), rows[:closed], left_out)

@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from coin_pipeline.candles.ohlcv import OHLCV
-from coin_pipeline.errors import FileColumn
+from coin_pipeline.errors import Coded, FileColumn, coded
 
-GIVEN_BY_USER = "given by --tz"
+GIVEN_BY_USER = coded("zone_given")
 """Reason of a zone that is not in the file."""
 
 
 class Zone(NamedTuple):
     """The time zone of the times of a file, and how it is known.
 
-    >>> str(Zone("Asia/Seoul", "given by --tz"))
+    >>> str(Zone("Asia/Seoul", GIVEN_BY_USER))
     'Asia/Seoul (given by --tz)'
     """
 
@@ -25,7 +25,12 @@ class Zone(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.reason})"
+        return self.message
+
+    @property
+    def message(self) -> Coded:
+        """The zone and the reason as a message."""
+        return coded("zone", name=self.name, reason=self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from coin_pipeline.errors import coded
+
 _SPACES = re.compile(r"[\s_]+")
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _PANDAS_PAIR = re.compile(r"\('([^']*)', '[^']*'\)")  # how pandas stores two levels of columns in Parquet
@@ -123,7 +125,7 @@ class Layout:
         zone: IANA name of the zone of its times without one.
         daily_zone: Hour at which its daily candles open, and the zone in which they do: other times need a zone.
         hint: Code of the text on the usual zone of its times, for the error that asks for it.
-        notes: Sentences for the report of an import.
+        notes: Codes of the sentences for the report of an import.
         tick_volume: Name of the column that counts price changes rather than traded amounts.
     """
 
@@ -138,7 +140,10 @@ class Layout:
     tick_volume: str | None = None
 
 
-QUOTE_VOLUME = "the volume of this source is an amount of money, not of coins"
+QUOTE_VOLUME = "volume_in_money"
+_UPBIT = coded("layout_upbit")
+_BINANCE_VISION = coded("layout_binance")
+_YAHOO_FINANCE = coded("layout_yahoo")
 _PYUPBIT = Layout(
     "pyupbit",
     frozenset({"", "open", "high", "low", "close", "volume", "value"}),
@@ -148,10 +153,10 @@ _PYUPBIT = Layout(
 )
 
 LAYOUTS: tuple[Layout, ...] = (
-    Layout("Upbit", frozenset({"candle date time utc"}), columns={"time": ("candle date time utc",)}),
-    Layout("Upbit", frozenset({"candle date time kst"}), columns={"time": ("candle date time kst",)}),
+    Layout(_UPBIT, frozenset({"candle date time utc"}), columns={"time": ("candle date time utc",)}),
+    Layout(_UPBIT, frozenset({"candle date time kst"}), columns={"time": ("candle date time kst",)}),
     Layout(
-        "Binance Vision",
+        _BINANCE_VISION,
         frozenset({"open time", "close time", "quote volume", "ignore"}),
         columns={"time": ("open time",), "volume": ("volume",)},
     ),
@@ -181,13 +186,13 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("CoinMarketCap", frozenset({"name", "symbol", "date", "marketcap"}), notes=(QUOTE_VOLUME,)),
     Layout("CoinMarketCap", frozenset({"date", "open", "market cap"}), notes=(QUOTE_VOLUME,)),
     Layout(
-        "Yahoo Finance",
+        _YAHOO_FINANCE,
         frozenset({"open", "close", "adj close", "volume"}),
         hint="zone_of_yahoo",
-        notes=("Adj Close is ignored", QUOTE_VOLUME),
+        notes=("adj_close_ignored", QUOTE_VOLUME),
     ),
     Layout(
-        "Yahoo Finance",
+        _YAHOO_FINANCE,
         frozenset({"open", "close", "dividends", "stock splits"}),
         notes=(QUOTE_VOLUME,),
     ),
@@ -209,9 +214,9 @@ LAYOUTS: tuple[Layout, ...] = (
 )
 """Layouts with a header; the first whose required columns are all there is used."""
 
-PLAIN = Layout("columns by name")
+PLAIN = Layout(coded("layout_by_name"))
 YAHOO = Layout(
-    "Yahoo Finance",
+    _YAHOO_FINANCE,
     hint="zone_of_yahoo",
     notes=(QUOTE_VOLUME,),
 )
@@ -223,13 +228,13 @@ PYUPBIT_WITHOUT_VALUE = Layout(
 _IN_ORDER = ("time", "open", "high", "low", "close", "volume")
 POSITIONS: Mapping[int, tuple[Layout, tuple[str, ...]]] = MappingProxyType(
     {
-        6: (Layout("list of candles (ccxt, freqtrade)"), _IN_ORDER),
-        7: (Layout("list of candles (Kraken, Bybit)"), _IN_ORDER),
-        12: (Layout("Binance Vision"), _IN_ORDER),
+        6: (Layout(coded("layout_list", origins="ccxt, freqtrade")), _IN_ORDER),
+        7: (Layout(coded("layout_list", origins="Kraken, Bybit")), _IN_ORDER),
+        12: (Layout(_BINANCE_VISION), _IN_ORDER),
     }
 )
 """Layouts without a header, by their number of columns: the fields of the first ones, where the time is an epoch."""
-METATRADER_4 = Layout("MetaTrader", hint="zone_of_broker", notes=("the volume counts price changes",))
+METATRADER_4 = Layout("MetaTrader", hint="zone_of_broker", notes=("volume_in_ticks",))
 """Date, time, open, high, low, close and volume without a header."""
 
 

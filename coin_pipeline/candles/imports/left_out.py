@@ -6,12 +6,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coin_pipeline.candles.imports.layouts import normalize_name
+from coin_pipeline.errors import coded
 
-BLANK = "blank"
-COMMENT = "comment"
-TOTAL = "total below the candles"
-HEADER = "repeated header"
-NO_TRADE = "no trade happened"
+BLANK = coded("row_blank")
+COMMENT = coded("row_comment")
+TOTAL = coded("row_total")
+HEADER = coded("row_header")
+NO_TRADE = coded("row_no_trade")
 
 _DIGITS = frozenset("0123456789")
 _TOTALS = frozenset(
@@ -36,7 +37,7 @@ def idle_rows(time: pa.ChunkedArray, name: str, values: list[pa.ChunkedArray]) -
         name: Name of the column.
         values: Prices and volumes, five columns of n rows.
     """
-    masks = {}
+    masks: dict[str, npt.NDArray[np.bool_]] = {}
     blank = _nulls(time)
     if blank.any():
         masks[BLANK] = np.logical_and.reduce([blank, *map(_nulls, values)])

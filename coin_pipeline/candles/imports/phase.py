@@ -3,14 +3,14 @@
 from coin_pipeline.candles.coverage import phase_of
 from coin_pipeline.candles.imports.imported_file import GIVEN_BY_USER, ImportedFile
 from coin_pipeline.candles.timeframe import HOUR_NS, MINUTE_NS, SEOUL_OFFSET_NS, Timeframe, format_duration, utc
-from coin_pipeline.errors import InvalidCandleFile, coded
+from coin_pipeline.errors import Coded, InvalidCandleFile, coded
 
 _ZONE_STEP_NS = 15 * MINUTE_NS
 """All time zones differ from UTC by a multiple of this."""
 _UTC = {"UTC", "Etc/UTC", "GMT", "Etc/GMT"}
 
 
-def check_phase(source: object, file: ImportedFile, timeframe: Timeframe) -> str | None:
+def check_phase(source: object, file: ImportedFile, timeframe: Timeframe) -> Coded | None:
     """Check that candles open where a time zone may put them.
 
     Args:
@@ -36,4 +36,4 @@ def check_phase(source: object, file: ImportedFile, timeframe: Timeframe) -> str
     given_utc = file.zone.name in _UTC and file.zone.reason == GIVEN_BY_USER
     if given_utc and (late - SEOUL_OFFSET_NS) % timeframe.ns == 0:
         raise InvalidCandleFile(source, coded("opens_as_in_seoul", **opens, zone=file.zone.name), "tz")
-    return f"{timeframe} candles open {format_duration(late)} after those of Upbit and Binance"
+    return coded("opens_after_exchanges", timeframe=timeframe, late=format_duration(late))

@@ -210,12 +210,12 @@ def _order_of(time: npt.NDArray[np.int64]) -> str:
 
 def _notes(source: Source, choice: ColumnChoice, rounded: str | None) -> tuple[str, ...]:
     money = (QUOTE_VOLUME,) if choice.counts_money(source) and QUOTE_VOLUME not in choice.layout.notes else ()
-    more = (f"volumes are rounded, such as {rounded}",) if rounded else ()
-    return (*choice.layout.notes, *money, *more)
+    more = (coded("volumes_rounded", example=rounded),) if rounded else ()
+    return (*map(coded, (*choice.layout.notes, *money)), *more)
 
 
 def _unused_zone(times: Times, tz: str | None) -> tuple[str, ...]:
     """Return a note if the file decides the zone, and the user named another."""
     if tz is None or times.zone.name == tz:
         return ()
-    return (f"--tz {tz} is not used, because the zone is known: {times.zone}",)
+    return (coded("zone_not_used", tz=tz, zone=times.zone.message),)

@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.imports.prepare import PreparedFile
+from coin_pipeline.candles.imports.price_level import price_level_note
 from coin_pipeline.candles.imports.shifted import ShiftedRows, find_shifted, max_shift, require_not_fetched
 from coin_pipeline.candles.intervals import Interval
-from coin_pipeline.candles.ohlcv import OHLCV
+from coin_pipeline.candles.ohlcv import OHLCV, columns_digest
 from coin_pipeline.candles.resample import contiguous_intervals
 from coin_pipeline.candles.timeframe import DAY_NS, Timeframe, format_utc, utc
 from coin_pipeline.candles.year_files.writer import MergedRows, MergeReport, merge_ohlcv
-from coin_pipeline.errors import InvalidCandleFile
+from coin_pipeline.errors import Coded, InvalidCandleFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class SeriesImport:
         files: The files.
         candles: Their candles together.
         shifted: Stored candles that an earlier import of the same rows put elsewhere; they will be removed.
+        price_note: A sentence on prices of another order of magnitude than those of the stored candles.
         changes: What storing them changes.
     """
 
@@ -36,6 +38,7 @@ class SeriesImport:
     files: tuple[PreparedFile, ...]
     candles: OHLCV
     shifted: ShiftedRows | None
+    price_note: Coded | None
     changes: MergedRows
 
 
@@ -53,7 +56,7 @@ def plan_series(catalog: CandleCatalog, files: Sequence[PreparedFile]) -> Series
     Raises:
         InvalidCandleFile: Two files have different candles of the same time, or the candles equal fetched ones at
             another time.
-        InvalidCandles: Stored candles are impossible.
+        InvalidCandles: Stored candles are impossible, or those of the files open between them.
     """
     symbol, timeframe = files[0].symbol, files[0].timeframe
     candles = combine(files)
@@ -61,11 +64,14 @@ def plan_series(catalog: CandleCatalog, files: Sequence[PreparedFile]) -> Series
     days = (utc(candles.time[0]).date() - around, utc(candles.time[-1]).date() + around)
     stored = catalog.load(symbol, timeframe, *days)
     shifted = find_shifted(stored.candles, candles, max_shift(timeframe))
+    price_note = price_level_note(stored.candles, candles, max_shift(timeframe))
     if shifted:
         require_not_fetched(files[0].path, shifted, stored.provenance)
     removed = shifted.time if shifted else np.empty(0, np.int64)
-    changes = merge_ohlcv(stored.candles, candles, removed)
-    return SeriesImport(symbol, timeframe, tuple(files), candles, shifted, changes)
+    catalog.require_grid(symbol, timeframe, candles.time, removed)
+    own = OHLCV.empty() if stored.resampled_from else stored.candles
+    changes = merge_ohlcv(own, candles, removed)
+    return SeriesImport(symbol, timeframe, tuple(files), candles, shifted, price_note, changes)
 
 
 def store_series(catalog: CandleCatalog, planned: SeriesImport) -> MergeReport:
@@ -73,11 +79,16 @@ def store_series(catalog: CandleCatalog, planned: SeriesImport) -> MergeReport:
 
     Raises:
         InvalidCandles: They open between the stored ones; nothing is stored.
+        ObjectChanged: Other candles would be overwritten than planned; nothing is stored.
         StorageFailed: The files cannot be written.
     """
-    removed = planned.shifted.time if planned.shifted else None
     return catalog.merge(
-        planned.symbol, planned.timeframe, planned.candles, fetched=_without_trades(planned), remove=removed
+        planned.symbol,
+        planned.timeframe,
+        planned.candles,
+        fetched=_without_trades(planned),
+        remove=planned.shifted.time if planned.shifted else None,
+        overwritten=columns_digest(planned.changes.overwritten),
     )
 
 

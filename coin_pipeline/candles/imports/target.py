@@ -52,7 +52,7 @@ def target_symbol(path: Path, requested: str | None, content: str | None, *, alo
 def name_note(path: Path, symbol: str) -> tuple[str, ...]:
     """Return a note if the name of a file contains another market than that under which it is stored."""
     named = symbol_in_name(path)
-    return () if named in {None, symbol} else (f"its name contains {named}, not {symbol}",)
+    return () if named in {None, symbol} else (coded("name_of_other_market", named=named, symbol=symbol),)
 
 
 def require_same_market(path: Path, member: str) -> None:

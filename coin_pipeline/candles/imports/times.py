@@ -82,7 +82,7 @@ def parse_times(
     if pa.types.is_string(kind):
         local, offsets = parse_dates(path, column, rows, dates)
         if offsets is not None:
-            return Times(local - offsets, local, Zone("UTC", "each time has an offset"))
+            return Times(local - offsets, local, Zone("UTC", coded("zone_offsets")))
         return _in_zone(path, local, rows, rule)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         raise InvalidCandleFile(path, coded("no_times", kind=kind))
@@ -94,7 +94,7 @@ def _from_timestamps(path: object, column: pa.ChunkedArray, rows: npt.NDArray[np
     ns = stamps.cast(pa.int64()).combine_chunks().to_numpy()
     if stamps.type.tz is None:
         return _in_zone(path, ns, rows, rule)
-    return Times(ns, ns, Zone("UTC", "the times have a zone"))
+    return Times(ns, ns, Zone("UTC", coded("zone_in_times")))
 
 
 def _texts_to_epoch(path: object, texts: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> pa.ChunkedArray:
@@ -119,7 +119,7 @@ def _from_epoch(path: object, column: pa.ChunkedArray, rows: npt.NDArray[np.int6
     utc = whole.astype(np.int64) * _UNIT_NS[unit]
     if values.dtype == np.float64:  # to the microsecond, which is what a float can hold
         utc += np.rint((values - whole) * _UNIT_NS[unit] / 1_000).astype(np.int64) * 1_000
-    return Times(utc, utc, Zone("UTC", f"{_UNIT_NAMES[unit]} since 1970"))
+    return Times(utc, utc, Zone("UTC", coded("zone_epoch", unit=_UNIT_NAMES[unit])))
 
 
 def _epoch_unit(
@@ -166,13 +166,13 @@ def _zone(local: npt.NDArray[np.int64], rule: ZoneRule) -> Zone | None:
     layout = rule.layout
     named = named_zone(normalize_name(rule.column))
     if named:
-        return Zone(named, f"the name of the column {rule.column}")
+        return Zone(named, coded("zone_of_column", column=rule.column))
     if layout.zone and rule.chosen:
-        return Zone(layout.zone, f"times of {layout.name}")
+        return Zone(layout.zone, coded("zone_of_layout", layout=layout.name))
     if rule.tz:
         return Zone(rule.tz, GIVEN_BY_USER)
     if layout.daily_zone and rule.chosen:
         hour, name = layout.daily_zone
         if len(local) > 1 and (local % DAY_NS == hour * HOUR_NS).all():
-            return Zone(name, f"days that start at {hour:02}:00 without a zone, as {layout.name} writes them")
+            return Zone(name, coded("zone_of_days", hour=hour, layout=layout.name))
     return None

@@ -26,6 +26,8 @@ def print_imported(imported: ImportedSeries) -> None:
         else:
             for note in file.notes:
                 click.echo(f"  note: {note}")
+    if planned.price_note:
+        click.secho(f"  note: {planned.price_note}", fg="yellow")
     if planned.shifted:
         cause = "an import with another --tz or --stamps put them there"
         click.secho(f"  {planned.shifted}; {cause}, and they are {_removed(imported)}", fg="yellow")

@@ -30,7 +30,7 @@ EXIT_MEMORY = 3
 WALL_FACTOR = 6
 """How much longer than its CPU time a parser may take, on a busy machine."""
 _FACTS = b"coin.import"
-_PLAIN_FACTS = ("layout", "order", "spacing", "symbol")
+_PLAIN_FACTS = ("order", "spacing", "symbol")
 
 
 class Request(NamedTuple):
@@ -76,15 +76,16 @@ def write_result(file: BinaryIO, result: PreparedFile) -> None:
     """Write a file that was read, which `read_result` returns."""
     read = result.understood
     facts = {name: getattr(read, name) for name in _PLAIN_FACTS} | {
-        "zone": read.zone,
+        "layout": _message_json(read.layout),
+        "zone": [read.zone.name, _message_json(read.zone.reason)],
         "columns": dict(read.columns),
         "file_columns": read.file_columns,
-        "skipped": dict(read.skipped),
-        "read_notes": read.notes,
+        "skipped": _counts_json(read.skipped),
+        "read_notes": [*map(_message_json, read.notes)],
         "target": [result.symbol, result.timeframe.name],
         "closed": [len(result.candles.time), len(result.no_trade)],
-        "left_out": dict(result.left_out),
-        "notes": result.notes,
+        "left_out": _counts_json(result.left_out),
+        "notes": [*map(_message_json, result.notes)],
     }
     _write(file, facts, {**read.candles._asdict(), "rows": read.rows, "no_trade": read.no_trade})
 
@@ -104,6 +105,14 @@ def _message_json(message: str) -> str | dict[str, Any]:
 
 def _message(stated: str | dict[str, Any]) -> str:
     return read_coded(stated) if isinstance(stated, dict) else stated
+
+
+def _counts_json(rows: Mapping[str, int]) -> list[tuple[str | dict[str, Any], int]]:
+    return [(_message_json(reason), count) for reason, count in rows.items()]
+
+
+def _counts(stated: Iterable[tuple[str | dict[str, Any], int]]) -> dict[str, int]:
+    return {_message(reason): count for reason, count in stated}
 
 
 def write_bug(file: BinaryIO, traceback: str) -> None:
@@ -161,12 +170,13 @@ def _result(path: Path, facts: Mapping[str, Any], columns: Mapping[str, np.ndarr
         candles,
         columns["rows"],
         **{name: facts[name] for name in _PLAIN_FACTS},
-        zone=Zone(*facts["zone"]),
+        layout=_message(facts["layout"]),
+        zone=Zone(facts["zone"][0], _message(facts["zone"][1])),
         columns=facts["columns"],
         file_columns=_file_columns(facts["file_columns"]),
-        skipped=facts["skipped"],
+        skipped=_counts(facts["skipped"]),
         no_trade=columns["no_trade"],
-        notes=tuple(facts["read_notes"]),
+        notes=tuple(map(_message, facts["read_notes"])),
     )
     (symbol, timeframe), (closed, quiet) = facts["target"], facts["closed"]
     return PreparedFile(
@@ -176,7 +186,7 @@ def _result(path: Path, facts: Mapping[str, Any], columns: Mapping[str, np.ndarr
         understood,
         candles.rows(slice(closed)),
         columns["rows"][:closed],
-        facts["left_out"],
+        _counts(facts["left_out"]),
         columns["no_trade"][:quiet],  # sorted, so that those of closed candles come first
-        tuple(facts["notes"]),
+        tuple(map(_message, facts["notes"])),
     )
