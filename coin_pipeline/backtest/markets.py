@@ -25,6 +25,18 @@ def common_quote(symbols: Sequence[str]) -> str | None:
     return quotes.pop() if len(quotes) == 1 else None
 
 
+def first_by_quote(symbols: Sequence[str]) -> dict[str, str]:
+    """Return the first market of each quote currency, by the currency.
+
+    >>> first_by_quote(["BTC_KRW", "ETH_KRW", "BTC_USDT"])
+    {'KRW': 'BTC_KRW', 'USDT': 'BTC_USDT'}
+    """
+    by_quote: dict[str, str] = {}
+    for symbol in symbols:
+        by_quote.setdefault(quote_of(symbol), symbol)
+    return by_quote
+
+
 def resolve_cash(request: BacktestRequest) -> float | None:
     """Return the initial cash of a request; None if it is the default of each market, and these have several quotes.
 
@@ -34,9 +46,7 @@ def resolve_cash(request: BacktestRequest) -> float | None:
     require_known_ticks(request.tick_sizes, request.symbols)
     quote = common_quote(request.symbols)
     if quote is None and request.max_positions is not None:
-        by_quote: dict[str, str] = {}
-        for symbol in request.symbols:
-            by_quote.setdefault(quote_of(symbol), symbol)
+        by_quote = first_by_quote(request.symbols)
         listed = ", ".join(f"{currency} ({symbol})" for currency, symbol in by_quote.items())
         raise InvalidSpec([Problem("max_positions", coded("several_currencies", listed=listed))])
     if request.initial_cash is None and quote is not None:

@@ -1,6 +1,7 @@
 """Texts of the warnings and checks of a result, by their codes.
 
-Besides Python's formats, `{trades:#trade}` is a count with its noun, and `{missing:?is|are}` a word that fits a count.
+Besides Python's formats, `{trades:#trade}` is a count with its noun, `{missing:?is|are}` a word that fits a count, and
+`{objective:figure}` the label of a figure. `{median:of {objective}}` is a value with the unit of a figure.
 """
 
 from collections.abc import Mapping
@@ -165,13 +166,13 @@ MESSAGES: Mapping[str, Text] = {
         " 기간 이전에 저장된 캔들이 부족합니다.",
     ),
     "no_best_point": Text(
-        "the {objective} is undefined at every point, so there is no best one",
-        "모든 포인트에서 목표 지표({objective})를 계산할 수 없어 최적 포인트가 없습니다.",
+        "the {objective:figure} is undefined at every point, so there is no best one",
+        "모든 포인트에서 목표 지표({objective:figure})를 계산할 수 없어 최적 포인트가 없습니다.",
     ),
     "biased": Text(
-        "the best of {points:,} points is biased upwards: part of its {objective} is luck, so expect less",
-        "포인트 {points:,}개 중 최고를 고른 것이라 상향 편향이 있습니다. 목표 지표({objective})의 일부는 운이므로"
-        " 실제로는 더 낮게 예상하십시오.",
+        "the best of {points:,} points is biased upwards: part of its {objective:figure} is luck, so expect less",
+        "포인트 {points:,}개 중 최고를 고른 것이라 상향 편향이 있습니다. 목표 지표({objective:figure})의 일부는"
+        " 운이므로 실제로는 더 낮게 예상하십시오.",
     ),
     "no_profit": Text("even the best point made no profit", "최적 포인트에서도 이익이 나지 않았습니다."),
     "too_many_neighbours": Text(
@@ -191,16 +192,16 @@ MESSAGES: Mapping[str, Text] = {
         "{name}={value}: 스윕한 값 중 최댓값입니다. 최적값이 그 위에 있을 수 있습니다.",
     ),
     "isolated": Text(
-        "the best point is isolated: its {objective} is {reached:.4g}, but the median of the {size} points around it is"
-        " {median:.4g}; a small change loses most of it",
-        "최적 포인트가 고립되어 있습니다. 목표 지표({objective})는 {reached:.4g}이지만 이웃 {size}개의 중앙값은"
-        " {median:.4g}입니다. 값을 조금만 바꿔도 대부분 사라집니다.",
+        "the best point is isolated: its {objective:figure} is {reached:of {objective}}, but the median of the {size}"
+        " points around it is {median:of {objective}}; a small change loses most of it",
+        "최적 포인트가 고립되어 있습니다. 목표 지표({objective:figure})는 {reached:of {objective}}이지만"
+        " 이웃 {size}개의 중앙값은 {median:of {objective}}입니다. 값을 조금만 바꿔도 대부분 사라집니다.",
     ),
     "isolated_undefined": Text(
-        "the best point is isolated: its {objective} is {reached:.4g}, but the median of the {size} points around it is"
-        " undefined; a small change loses most of it",
-        "최적 포인트가 고립되어 있습니다. 목표 지표({objective})는 {reached:.4g}이지만 이웃 {size}개의 중앙값은"
-        " 계산할 수 없습니다. 값을 조금만 바꿔도 대부분 사라집니다.",
+        "the best point is isolated: its {objective:figure} is {reached:of {objective}}, but the median of the {size}"
+        " points around it is undefined; a small change loses most of it",
+        "최적 포인트가 고립되어 있습니다. 목표 지표({objective:figure})는 {reached:of {objective}}이지만"
+        " 이웃 {size}개의 중앙값은 계산할 수 없습니다. 값을 조금만 바꿔도 대부분 사라집니다.",
     ),
 }
 """Every sentence by its code."""

@@ -7,6 +7,7 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from coin_pipeline.backtest.formatting import Json, pluralize
+from coin_pipeline.backtest.labels import FIGURES, format_figure
 from coin_pipeline.backtest.message_texts import MESSAGES
 from coin_pipeline.languages import Language, Sentence
 
@@ -28,7 +29,7 @@ class Message(NamedTuple):
         """
         template = MESSAGES[self.code]
         values = {name: _value(value, language) for name, value in self.values.items()}
-        return _Sentences().vformat(template.ko if language == "ko" else template.en, (), values)
+        return _Sentences(language).vformat(template.pick(language), (), values)
 
     def to_json(self) -> Json:
         """Return the message as in documents."""
@@ -82,7 +83,14 @@ def _sentence(text: str, stated: Json | None, language: Language) -> Sentence:
 
 
 class _Sentences(Formatter):
-    """Format fields, also counts: `{trades:#trade}` is `2 trades`, `{trades:?is|are}` is `are`."""
+    """Format fields, also counts and keys of figures.
+
+    `{trades:#trade}` is `2 trades`, `{trades:?is|are}` is `are`, `{objective:figure}` is `win rate`,
+    and `{median:of {objective}}` is `52.50%`.
+    """
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
 
     def format_field(self, value: Any, format_spec: str) -> str:  # noqa: ANN401 -- a JSON value
         """Format a value."""
@@ -91,6 +99,11 @@ class _Sentences(Formatter):
         if format_spec.startswith("?"):
             one, many = format_spec[1:].split("|")
             return one if value == 1 else many
+        if format_spec.startswith("of "):
+            return format_figure(format_spec.removeprefix("of "), value, percent="%")
+        if format_spec == "figure":
+            label = FIGURES[value].text
+            return label.ko if self._language == "ko" else label.en.lower()
         return format(value, format_spec)
 
 

@@ -14,7 +14,7 @@ from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.symbol_result import STRESS, SymbolResult, symbol_result
 from coin_pipeline.engine import metrics
 from coin_pipeline.engine.account import MAX_EQUITY, Sizing, drawdown, is_representable, simulate_account
-from coin_pipeline.engine.bars import Bars, Bools, Floats, Ints
+from coin_pipeline.engine.bars import Bars, Bools, Closes, Floats, Ints
 from coin_pipeline.engine.decimals import TOLERANCE
 from coin_pipeline.engine.execution import Costs
 from coin_pipeline.engine.outcomes import Samples
@@ -231,7 +231,7 @@ def combine_shared_account(
         spec: The backtest.
         rules: Limits of the account.
         samples: Outcome of each signal as a separate trade, one item per symbol, in the order of the spec.
-        bars_of: Reads the candles of a symbol. Called twice per symbol, so that one symbol is in memory at a time.
+        bars_of: Reads the candles of a symbol. Called once per symbol; only their times and closes are kept.
 
     Returns:
         Each symbol's result, whose equity is that of its trades; and the whole account.
@@ -239,21 +239,17 @@ def combine_shared_account(
     Raises:
         EquityOverflow: The account, or the trades of one symbol by themselves, grow beyond `MAX_EQUITY`.
     """
-    by_symbol = list(zip(spec.symbols, samples, strict=True))
-    books: list[SymbolSamples] = []
-    for symbol, own in by_symbol:
-        bars = bars_of(symbol)
-        shared = books and np.array_equal(books[0].time, bars.time)  # as most symbols do
-        # Copies: views would keep all columns of the bars in memory.
-        books.append(SymbolSamples(symbol, books[0].time if shared else bars.time.copy(), bars.close.copy(), own))
+    closes: list[Closes] = []
+    for symbol in spec.symbols:
+        closes.append(Closes.copy_of(bars_of(symbol), closes[0].time if closes else None))  # most have the same times
+    books = [SymbolSamples.from_bars(*book) for book in zip(spec.symbols, closes, samples, strict=True)]
     costs = [spec.costs_of(symbol) for symbol in spec.symbols]
     account = simulate_shared_account(books, rules, costs)
     if not is_representable(account.equity):
         raise EquityOverflow(f"the {SHARED}", MAX_EQUITY)
     results = []
-    for number, (symbol, own) in enumerate(by_symbol):
-        bars = bars_of(symbol)
-        simulation = _own_trades(bars, own, account, number, spec)
+    for number, (symbol, bars) in enumerate(zip(spec.symbols, closes, strict=True)):
+        simulation = _own_trades(bars, samples[number], account, number, spec)
         results.append(symbol_result(symbol, bars, simulation, spec, account.spent[number][simulation.taken]))
     by_name = sorted(results, key=lambda result: result.symbol)  # sums must not depend on the order of the spec
     held = equal_shares([curve_of(result.symbol, result.equity) for result in by_name]).buy_and_hold
@@ -266,7 +262,7 @@ def combine_shared_account(
     )
 
 
-def _own_trades(bars: Bars, samples: Samples, account: SharedAccount, number: int, spec: BacktestSpec) -> Simulation:
+def _own_trades(bars: Closes, samples: Samples, account: SharedAccount, number: int, spec: BacktestSpec) -> Simulation:
     taken = account.taken[number]
     trades = samples.where(taken)
     alone = Sizing(spec.sizing.fraction)

@@ -149,7 +149,7 @@ class BacktestRequest(RequestModel):
     @classmethod
     def _require_account(cls, value: float | None, known: ValidationInfo) -> float | None:
         if value and known.data.get("fill") is Fill.SIGNAL_CLOSE:
-            raise ValueError(coded("needs_account"))
+            raise ValueError(coded("orders_need_account" if known.field_name == "min_order" else "needs_account"))
         return value
 
 

@@ -102,7 +102,8 @@ def run_backtest(
     if slices is None:
         slices = find_candles(candles, spec, "results")
     chosen = warm_ups or {}
-    outputs = [simulate_symbol(candles, registry, part, chosen.get(part.symbol)) for part in slices]
+    code = code_digest(registry.get(spec.strategy))
+    outputs = [simulate_symbol(candles, registry, part, chosen.get(part.symbol), code) for part in slices]
     return assemble_result(run_id, outputs, candles, registry, environment, start)
 
 
@@ -125,7 +126,11 @@ def find_candles(
 
 
 def simulate_symbol(
-    candles: CandleSource, registry: StrategyRegistry, candle_slice: CandleSlice, warm_up: WarmUp | None = None
+    candles: CandleSource,
+    registry: StrategyRegistry,
+    candle_slice: CandleSlice,
+    warm_up: WarmUp | None = None,
+    code: str | None = None,
 ) -> SymbolOutput:
     """Run the strategy on one symbol, after its warm-up.
 
@@ -134,6 +139,7 @@ def simulate_symbol(
         registry: Registry that holds the strategy.
         candle_slice: The symbol's candles.
         warm_up: Its warm-up, if it was chosen before; None to choose it here.
+        code: Digest of the code before the simulation, if it is the same for several symbols; None to compute it here.
 
     Returns:
         The symbol's result. For a shared account the symbol's samples instead: its result depends on the other symbols.
@@ -148,6 +154,10 @@ def simulate_symbol(
     spec = candle_slice.spec
     bars = read_candles(candles, candle_slice)
     strategy = registry.get(spec.strategy)
+    inputs = {
+        "slice": candle_slice.model_dump(mode="json", exclude={"spec"}),
+        "code": code_digest(strategy) if code is None else code,
+    }
     params = registry.resolve(spec.strategy, spec.params)
     warm_up, warm = warm_bars(candles, spec, candle_slice.symbol, bars, strategy, params, warm_up)
     bars = warm.in_range
@@ -155,7 +165,6 @@ def simulate_symbol(
     signals = warm.of_range(signals)
     costs = spec.costs_of(candle_slice.symbol)
     simulation = simulate(bars, signals, costs, spec.fill, spec.stops, spec.sizing_of(candle_slice.symbol))
-    inputs = {"slice": candle_slice.model_dump(mode="json"), "code": code_digest(strategy)}
     facts: Json = {
         "checks": [
             *symbol_result.checks_json(candle_slice.coverage, report),
@@ -171,7 +180,7 @@ def simulate_symbol(
     }
     if spec.shared:
         facts["execution_time"] = time.perf_counter() - start
-        output = SymbolOutput.from_samples(simulation.samples, {**inputs, "facts": facts})
+        output = SymbolOutput.from_samples(spec, simulation.samples, {**inputs, "facts": facts})
         return output.with_lines(signals.plot)
     if not is_representable(simulation.equity):
         if spec.fill is Fill.NEXT_OPEN:
@@ -181,7 +190,7 @@ def simulate_symbol(
     spent = symbol_result.money_spent(simulation.trades, spec)
     result = symbol_result.symbol_result(candle_slice.symbol, bars, simulation, spec, spent)
     facts["execution_time"] = time.perf_counter() - start
-    return SymbolOutput.from_result(result, {**inputs, "facts": facts}).with_lines(signals.plot)
+    return SymbolOutput.from_result(spec, result, {**inputs, "facts": facts}).with_lines(signals.plot)
 
 
 def assemble_result(
@@ -207,10 +216,8 @@ def assemble_result(
         CandlesChanged: A shared account reads the candles again, and they have changed.
     """
     by_symbol = {output.facts["slice"]["symbol"]: output for output in outputs}
-    first = CandleSlice.model_validate(outputs[0].facts["slice"])
-    spec, shelf = first.spec, first.shelf
-    # The spec, which names all symbols, is validated once.
-    slices = {symbol: CandleSlice(**{**own.facts["slice"], "spec": spec}) for symbol, own in by_symbol.items()}
+    spec = outputs[0].spec
+    slices = {symbol: CandleSlice(spec=spec, **own.facts["slice"]) for symbol, own in by_symbol.items()}
     strategy = registry.get(spec.strategy)
     own_candles = {symbol: slices[symbol].sha256 for symbol in spec.symbols}
     warm_ups = {symbol: by_symbol[symbol].facts["facts"]["candles"]["warm_up"] for symbol in spec.symbols}
@@ -244,7 +251,7 @@ def assemble_result(
         times=times,
     )
     lines = [(symbol, by_symbol[symbol].tables["indicators"]) for symbol in spec.symbols]
-    return BacktestResult(spec, shelf, body, tables, times, stack_lines(lines))
+    return BacktestResult(spec, slices[spec.symbols[0]].shelf, body, tables, times, stack_lines(lines))
 
 
 def read_candles(candles: CandleSource, candle_slice: CandleSlice) -> Bars:

@@ -1,18 +1,19 @@
 """What the simulation of one symbol passes on: small facts as JSON, everything per row as tables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import pyarrow as pa
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.indicators import Lines, lines_table
+from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.symbol_result import SymbolResult
 from coin_pipeline.backtest.tables import TABLE_NAMES
 from coin_pipeline.engine.outcomes import Samples
 
-_FACTS = "facts"
+_FACTS, _SPEC = "facts", b"spec"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,25 +21,26 @@ class SymbolOutput:
     """Output of one symbol's simulation.
 
     Attributes:
+        spec: The backtest.
         facts: Inputs, checks and figures; its size does not depend on the number of candles, signals and trades.
         tables: The tables of a `SymbolResult`, or `samples` if the symbol's account is a shared one; and `indicators`.
     """
 
+    spec: BacktestSpec
     facts: Json
     tables: Mapping[str, pa.Table]
 
     @classmethod
-    def from_result(cls, result: SymbolResult, facts: Json) -> "SymbolOutput":
+    def from_result(cls, spec: BacktestSpec, result: SymbolResult, facts: Json) -> "SymbolOutput":
         """Return the output of a symbol that has an account of its own."""
         tables = {"signals": result.signals, "trades": result.trades, "equity": result.equity}
-        return cls({**facts, "symbol": result.json}, tables)
+        return cls(spec, {**facts, "symbol": result.json}, tables)
 
     @classmethod
-    def from_samples(cls, samples: Samples, facts: Json) -> "SymbolOutput":
+    def from_samples(cls, spec: BacktestSpec, samples: Samples, facts: Json) -> "SymbolOutput":
         """Return the output of a symbol of a shared account: which samples it takes depends on the other symbols."""
-        return cls(
-            facts, {"samples": pa.table({field.name: getattr(samples, field.name) for field in fields(Samples)})}
-        )
+        table = pa.table({field.name: getattr(samples, field.name) for field in fields(Samples)})
+        return cls(spec, facts, {"samples": table})
 
     @property
     def result(self) -> SymbolResult:
@@ -47,7 +49,7 @@ class SymbolOutput:
 
     def with_lines(self, lines: Lines) -> "SymbolOutput":
         """Return the output with the lines that the strategy plots."""
-        return SymbolOutput(self.facts, {**self.tables, "indicators": lines_table(lines)})
+        return SymbolOutput(self.spec, self.facts, {**self.tables, "indicators": lines_table(lines)})
 
     @property
     def samples(self) -> Samples:
@@ -55,16 +57,30 @@ class SymbolOutput:
         table = self.tables["samples"]
         return Samples(*(table[field.name].to_numpy() for field in fields(Samples)))
 
-    def to_row(self) -> pa.Table:
-        """Return everything as a table of one row: the facts as JSON, each table as a list of structs."""
-        lists = {name: _as_list(table) for name, table in self.tables.items()}
-        return pa.table({_FACTS: [json.dumps(self.facts, allow_nan=False)], **lists})
 
-    @classmethod
-    def from_row(cls, row: pa.RecordBatch) -> "SymbolOutput":
-        """Return the output that `to_row` encoded; its columns are views of the row."""
-        tables = {name: _as_table(row[name]) for name in row.schema.names if name != _FACTS}
-        return cls(json.loads(row[_FACTS][0].as_py()), tables)
+def to_table(outputs: Sequence[SymbolOutput]) -> pa.Table:
+    """Return outputs of one backtest as a table with a row of each: the facts as JSON, each table as a list of structs.
+
+    The spec, which names all symbols, is stored once, as metadata of the schema.
+    """
+    rows = pa.concat_tables([_to_row(output) for output in outputs])
+    return rows.replace_schema_metadata({_SPEC: outputs[0].spec.model_dump_json()})
+
+
+def from_table(table: pa.Table) -> list[SymbolOutput]:
+    """Return the outputs that `to_table` encoded; their columns are views of the table."""
+    spec = BacktestSpec.model_validate_json(table.schema.metadata[_SPEC])
+    return [_from_row(spec, row) for row in table.to_batches()]
+
+
+def _to_row(output: SymbolOutput) -> pa.Table:
+    lists = {name: _as_list(table) for name, table in output.tables.items()}
+    return pa.table({_FACTS: [json.dumps(output.facts, allow_nan=False)], **lists})
+
+
+def _from_row(spec: BacktestSpec, row: pa.RecordBatch) -> SymbolOutput:
+    tables = {name: _as_table(row[name]) for name in row.schema.names if name != _FACTS}
+    return SymbolOutput(spec, json.loads(row[_FACTS][0].as_py()), tables)
 
 
 def _as_list(table: pa.Table) -> pa.Array:

@@ -10,7 +10,7 @@ from coin_pipeline.backtest.formatting import Json, iso_seconds
 from coin_pipeline.backtest.messages import Message, check_json
 from coin_pipeline.backtest.spec import BacktestSpec
 from coin_pipeline.backtest.tables import TEXT_TYPE, TIME_TYPE
-from coin_pipeline.engine.bars import Bars, Floats, Ints
+from coin_pipeline.engine.bars import Bars, Closes, Floats, Ints
 from coin_pipeline.engine.execution import Costs, Fill
 from coin_pipeline.engine.lookahead import LookAheadReport
 from coin_pipeline.engine.metrics import compute_metrics
@@ -55,7 +55,7 @@ class SymbolResult(NamedTuple):
 
 
 def symbol_result(
-    symbol: str, bars: Bars, simulation: Simulation, spec: BacktestSpec, spent: Floats | None
+    symbol: str, bars: Bars | Closes, simulation: Simulation, spec: BacktestSpec, spent: Floats | None
 ) -> SymbolResult:
     """Return one symbol's result.
 
@@ -74,7 +74,7 @@ def symbol_result(
     )
 
 
-def _json(symbol: str, bars: Bars, simulation: Simulation, spec: BacktestSpec) -> Json:
+def _json(symbol: str, bars: Bars | Closes, simulation: Simulation, spec: BacktestSpec) -> Json:
     """Return an entry of `symbols`: the keys of schema 1.1.0 first, then those that 1.2.0 adds.
 
     Keys of 1.1.0 keep their types: win_rate is a fraction, avg_return and max_drawdown are percentages, and all three
@@ -164,7 +164,7 @@ def _compared(ahead: LookAheadReport) -> Message:
     return Message(code, {**counts, "screened": ahead.screened, **rounding})
 
 
-def _signals(bars: Bars, simulation: Simulation) -> pa.Table:
+def _signals(bars: Bars | Closes, simulation: Simulation) -> pa.Table:
     filled = simulation.samples.entry_bar != UNFILLED
     samples = simulation.samples.where(filled)
     return pa.table(
@@ -178,13 +178,13 @@ def _signals(bars: Bars, simulation: Simulation) -> pa.Table:
     )
 
 
-def _unfilled_signals(symbol: str, bars: Bars, samples: Samples) -> list[Json]:
+def _unfilled_signals(symbol: str, bars: Bars | Closes, samples: Samples) -> list[Json]:
     """Return the signals that cannot be filled, each with the reason; only the last candle can have one."""
     stamps = iso_seconds(bars.time[samples.signal_bar[samples.entry_bar == UNFILLED]])
     return [{"symbol": symbol, "type": "buy", "timestamp": stamp, "reason": NEVER_FILLED} for stamp in stamps]
 
 
-def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent: Floats | None) -> pa.Table:
+def _trades(symbol: str, bars: Bars | Closes, trades: Samples, spec: BacktestSpec, spent: Floats | None) -> pa.Table:
     """Return every round trip of the account.
 
     A fill at an open is stamped with that open, a fill at a close with the end of the candle. An exit at a price is
@@ -212,7 +212,7 @@ def _trades(symbol: str, bars: Bars, trades: Samples, spec: BacktestSpec, spent:
     )
 
 
-def _equity(bars: Bars, simulation: Simulation, costs: Costs) -> pa.Table:
+def _equity(bars: Bars | Closes, simulation: Simulation, costs: Costs) -> pa.Table:
     return pa.table(
         {
             "timestamp": _times(bars.time),

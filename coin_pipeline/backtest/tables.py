@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coin_pipeline.backtest.formatting import iso_seconds
 from coin_pipeline.backtest.json_text import Rows
 from coin_pipeline.storage.mapped import release_pages
 from coin_pipeline.storage.spooled import Content, spool
@@ -97,20 +96,17 @@ def unstack(table: pa.Table) -> list[tuple[str, pa.Table]]:
     return [(name, table.slice(a, b - a)) for name, a, b in zip(names, starts, starts[1:], strict=False)]
 
 
+def trade_profits(trades: pa.Table | pa.RecordBatch) -> pa.Array | pa.ChunkedArray:
+    """Return the gain or loss of each trade in the quote currency; null if the money spent is unknown."""
+    return pc.multiply(trades["return_pct"], trades["spent"])
+
+
 def to_rows(table: pa.Table, **constants: str) -> Rows:
     """Return rows as JSON objects, with times as ISO 8601 to the second; `constants` follow the first column."""
-    columns = {name: _values(table[name]) for name in table.column_names}
-    (first, values), *others = columns.items()
-    return Rows({first: values, **{name: [text] * len(table) for name, text in constants.items()}, **dict(others)})
-
-
-def _values(column: pa.ChunkedArray) -> list[Any]:
-    """Return a column as values of JSON. NumPy makes lists several times faster than Arrow, but has no nulls."""
-    if column.type == TIME_TYPE:
-        times: list[str] = iso_seconds(column.cast(pa.int64()).to_numpy())
-        return times
-    values: list[Any] = column.to_pylist() if column.null_count else column.to_numpy().tolist()
-    return values
+    zeros = pa.array(np.zeros(len(table), np.int32))
+    for position, (name, text) in enumerate(constants.items(), 1):
+        table = table.add_column(position, name, pa.DictionaryArray.from_arrays(zeros, [text]))
+    return Rows(table)
 
 
 def to_parquet(table: pa.Table) -> Content:
@@ -136,12 +132,12 @@ def to_parquet(table: pa.Table) -> Content:
 
 
 def encode_tables(tables: Tables) -> dict[str, Content]:
-    """Encode tables as Parquet files, by file name; several at once, as Arrow encodes each on one core.
+    """Encode tables as Parquet files, by file name; one after another, as the encoder of each needs memory.
 
     Raises:
         StorageFailed: A table is large, and a temporary file cannot be written.
     """
-    return {f"{name}.parquet": content for name, content in _of_each(to_parquet, tables).items()}
+    return {f"{name}.parquet": to_parquet(table) for name, table in tables.items()}
 
 
 def table_digests(tables: Tables) -> dict[TableName, str]:

@@ -1,5 +1,6 @@
 """The `coin sweep` command."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def sweep(
 
     fields = {"params": parse_params(params), "space": _parse_space(space), **request_fields}
     settings = read_settings(strategy_files)
-    request, spec = _resolve(settings, fields)
+    request, spec = _resolve(settings, fields, workers)
     run_id = _run(settings, request, spec, workers, fresh=fresh)
     if as_json:
         click.echo(read_result(open_store(settings), run_id))
@@ -73,22 +74,27 @@ def _parse_space(pairs: tuple[str, ...]) -> dict[str, str]:
     return space
 
 
-def _resolve(settings: "Settings", fields: dict[str, Any]) -> "tuple[SweepRequest, SweepSpec]":
-    """Validate a request as far as possible before a run is recorded."""
+def _resolve(settings: "Settings", fields: dict[str, Any], workers: int | None) -> "tuple[SweepRequest, SweepSpec]":
+    """Validate a request as far as possible before a run is recorded; start the processes of a large sweep."""
     from coin_pipeline.backtest.limits import RunLimits, require_room
     from coin_pipeline.backtest.preflight import require_candles
     from coin_pipeline.candles.open_catalog import open_catalog
     from coin_pipeline.storage.open_store import open_store
     from coin_pipeline.strategies.registry import load_registry
     from coin_pipeline.sweeps.limits import require_trial_room
+    from coin_pipeline.sweeps.processes.early import begin_early
     from coin_pipeline.sweeps.request import parse_sweep
     from coin_pipeline.sweeps.resolve import resolve_sweep
 
     request = parse_sweep(fields)
-    spec = resolve_sweep(request, load_registry(settings.coin_strategy_files))
+    registry = load_registry(settings.coin_strategy_files)
+    spec = resolve_sweep(request, registry)
     limits = RunLimits.of(None, open_store(settings))
     require_trial_room(spec, limits)
-    require_room(spec, require_candles(open_catalog(settings), spec), limits)
+    candles = require_candles(open_catalog(settings), spec)
+    require_room(spec, candles, limits)
+    if settings.coin_sweep_engine == "local":
+        begin_early(registry, spec, sum(candles.values()), workers or os.cpu_count() or 1)
     return request, spec
 
 

@@ -58,13 +58,18 @@ def require_ordered(bounds: Iterable[Bounds], kind: str) -> None:
     Raises:
         EmptyRange: Names each lower bound that is too high.
     """
-    problems = [
+    problems = unordered(bounds, kind)
+    if problems:
+        raise EmptyRange(problems)
+
+
+def unordered(bounds: Iterable[Bounds], kind: str) -> list[Problem]:
+    """Return a problem for each lower bound that is above its upper bound; see `require_ordered`."""
+    return [
         Problem(lower, coded("bound_above_bound", minimum=minimum, upper=upper, maximum=maximum, kind=kind))
         for lower, minimum, upper, maximum in bounds
         if minimum is not None and maximum is not None and minimum > maximum
     ]
-    if problems:
-        raise EmptyRange(problems)
 
 
 def _is_valid(time: datetime) -> bool:

@@ -96,6 +96,7 @@ RESULT = Table(
     Column("params", Text),
     Column("sharpe", Double),
     Column("trades", BigInteger),
+    Column("options", Text),
     Column("digest", LargeBinary),
     Index("result_symbols", "symbols", postgresql_using="gin"),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from coin_pipeline.backtest.fingerprint import digest_of
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, complete_stored_spec
+from coin_pipeline.backtest.symbol_excerpt import first_symbols
 from coin_pipeline.orchestration.executors import QUIET_LOGGERS
 from coin_pipeline.orchestration.run_tags import (
     CLASS_TAG,
@@ -30,11 +31,10 @@ JobName = Literal[
 ]
 
 
-MAX_TAG_SYMBOLS = 3
 """Symbols that a tag lists."""
 PLAN_OP = "plan_refresh"
 """Name of the op that takes the config of a run."""
-REQUEST_OPS: Mapping[str, str] = {"backtest": "load_candles", "sweep": "plan_sweep"}
+REQUEST_OPS: Mapping[str, str] = {"backtest": "load_candles", "sweep": "plan_sweep", "refresh_candles": PLAN_OP}
 """Name of the op whose config is the request, by job."""
 
 
@@ -96,7 +96,7 @@ def refresh_submission(spec: "RefreshSpec") -> RunSubmission:
     """Return the submission of a candle refresh."""
     fields = spec.model_dump(mode="json")
     tags = {SPEC_TAG: digest_of(fields), EXCHANGE_TAG: spec.exchange, SERIES_TAG: str(len(spec.series))}
-    subject = {SYMBOLS_TAG: _first_symbols(spec.symbols), TIMEFRAME_TAG: ", ".join(spec.timeframes)}
+    subject = {SYMBOLS_TAG: first_symbols(spec.symbols), TIMEFRAME_TAG: ", ".join(spec.timeframes)}
     return _submission("refresh_candles", {PLAN_OP: fields}, tags | subject)
 
 
@@ -116,13 +116,7 @@ def _spec_tags(spec: BacktestSpec) -> dict[str, str]:
 
 def subject_tags(strategy: str, symbols: Sequence[str], timeframe: str) -> dict[str, str]:
     """Return tags that the list of runs can be filtered by."""
-    return {STRATEGY_TAG: strategy, SYMBOLS_TAG: _first_symbols(symbols), TIMEFRAME_TAG: timeframe}
-
-
-def _first_symbols(symbols: Sequence[str]) -> str:
-    """Return the first symbols, since a tag is one line, and the number of the others."""
-    more = f" and {len(symbols) - MAX_TAG_SYMBOLS:,} more" if len(symbols) > MAX_TAG_SYMBOLS else ""
-    return ", ".join(symbols[:MAX_TAG_SYMBOLS]) + more
+    return {STRATEGY_TAG: strategy, SYMBOLS_TAG: first_symbols(symbols), TIMEFRAME_TAG: timeframe}
 
 
 def _submission_digest(spec: BacktestSpec) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from coin_pipeline.errors.coded import Coded, coded
-from coin_pipeline.errors.texts_pydantic import PREFIX
+from coin_pipeline.errors.texts_pydantic import code_of
 
 
 class CoinError(Exception):
@@ -50,7 +50,7 @@ def validation_message(detail: Mapping[str, Any], *, with_value: bool = True) ->
         got = Coded(f", not {text}", "got", {"value": value if isinstance(value, float) else text})
     if "expected" in values:
         values["expected"] = values["expected"].replace(" or ", ", ")
-    return Coded(detail["msg"] + got, PREFIX + detail["type"], {**values, "got": got})
+    return Coded(detail["msg"] + got, code_of(detail["type"]), {**values, "message": detail["msg"], "got": got})
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:

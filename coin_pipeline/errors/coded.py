@@ -1,14 +1,19 @@
 """Messages of errors that keep their code and values, from which pages write them in their own words."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from string import Formatter
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from coin_pipeline.errors.texts import ERRORS
 from coin_pipeline.languages import Language, Sentence
 
 Json = dict[str, Any]
+_TIME = "time"
+"""Format of a placeholder for an instant, which pages show in Seoul as all times."""
+_SEOUL = ZoneInfo("Asia/Seoul")
 
 
 class Coded(str):
@@ -93,7 +98,8 @@ class _Writer(Formatter):
     """Fills placeholders in.
 
     Args:
-        language: Language of messages among the values, and numbers have no exponent; None for the English of the API.
+        language: Language of messages among the values; numbers have no exponent, and times are in Seoul. None for the
+            English of the API, where times are in UTC.
     """
 
     def __init__(self, language: Language | None) -> None:
@@ -104,9 +110,13 @@ class _Writer(Formatter):
 
         >>> _Writer("en").format("{low} and {high}", low=1e-06, high=10.0)
         '0.000001 and 10'
+        >>> _Writer("en").format("opens at {time:time}", time="2024-01-01T00:00:00Z")
+        'opens at 2024-01-01 09:00 KST'
         """
         if isinstance(value, list):
             return "; ".join(self.format_field(item, format_spec) for item in value)
+        if format_spec == _TIME:
+            return str(value) if self._language is None else _in_seoul(value)
         if self._language is None:
             return format(value, format_spec)
         if isinstance(value, Coded):
@@ -114,6 +124,12 @@ class _Writer(Formatter):
         if isinstance(value, float) and not format_spec:
             return plain_number(value)
         return format(value, format_spec)
+
+
+def _in_seoul(instant: str) -> str:
+    """Return an instant in ISO 8601 in Seoul, to the minute unless it has seconds."""
+    time = datetime.fromisoformat(instant).astimezone(_SEOUL)
+    return f"{f'{time:%Y-%m-%d %H:%M:%S}'.removesuffix(':00')} {time:%Z}"
 
 
 def _to_json(value: Any) -> Any:  # noqa: ANN401 -- a JSON value

@@ -16,6 +16,10 @@ class InvalidInput(CoinError):
         are_coded = all(isinstance(problem.message, Coded) for problem in self.problems)
         super().__init__(coded("problems", listed=listed) if are_coded else "; ".join(listed))
 
+    def add(self, problems: Sequence[Problem]) -> None:
+        """Name further fields that are wrong."""
+        InvalidInput.__init__(self, [*self.problems, *problems])
+
 
 class InvalidSpec(InvalidInput):
     """One or more fields of a request are wrong."""
@@ -107,7 +111,7 @@ class NoSymbolReport(InvalidInput):
     Args:
         run_id: The result.
         symbol: The symbol that was requested.
-        known: Symbols of the result; empty if its report was stored with it, for all of them.
+        known: Symbols of the result; empty if its only report is of all of them.
     """
 
     def __init__(self, run_id: str, symbol: str, known: Sequence[str]) -> None:

@@ -1,10 +1,13 @@
 """Errors for data that does not exist: HTTP 404 and exit code 1."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from coin_pipeline.errors.base import CoinError, did_you_mean
 from coin_pipeline.errors.coded import coded
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class NotFound(CoinError):
@@ -12,12 +15,21 @@ class NotFound(CoinError):
 
 
 class CandlesNotFound(NotFound):
-    """Symbols without any candle in the range; `missing` maps each symbol to a summary of its stored candles."""
+    """Symbols without any candle in the range.
 
-    def __init__(self, missing: Mapping[str, str], timeframe: str, start: object, end: object) -> None:
+    Attributes:
+        missing: A summary of the stored candles of each of these symbols.
+    """
+
+    def __init__(self, missing: Mapping[str, str], timeframe: str, start: object = None, end: object = None) -> None:
+        """Build the message; a range without a start or an end is open there."""
         self.missing = dict(missing)
         listed = [coded("of_symbol", symbol=symbol, reason=stored) for symbol, stored in self.missing.items()]
-        super().__init__(coded("candles_not_found", timeframe=timeframe, start=start, end=end, listed=listed))
+        if start is None and end is None:
+            super().__init__(coded("no_candles_for", timeframe=timeframe, listed=listed))
+            return
+        days = {"start": start or coded("first_day"), "end": end or coded("last_day")}
+        super().__init__(coded("candles_not_found", timeframe=timeframe, **days, listed=listed))
 
 
 class MarketUnknown(NotFound):
@@ -65,10 +77,15 @@ class InsufficientCoverage(NotFound):
 
 
 class ResultNotFound(NotFound):
-    """No result or task has this id."""
+    """No result or task has this id.
+
+    Attributes:
+        can_be_id: Whether the platform gives runs such ids: UUIDs. The legacy platform had others.
+    """
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(coded("result_not_found", run_id=run_id[:80]))
+        self.can_be_id = _UUID.fullmatch(run_id) is not None
+        super().__init__(coded("result_not_found" if self.can_be_id else "not_an_id", run_id=run_id[:80]))
 
 
 class NoReport(NotFound):

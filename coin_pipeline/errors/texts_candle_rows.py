@@ -138,28 +138,31 @@ CANDLE_ROWS: Mapping[str, ErrorText] = {
         'contains a single candle, so the length to subtract is unknown; choose its "Timeframe"',
     ),
     "opens_late": ErrorText(
-        "row {row} opens at {time}, {late} after {timeframe} candles do on any exchange; are these times of closing"
-        " (--stamps close), or of the last trade?",
-        "{row}행의 캔들이 {time}에 시작합니다. 거래소의 {timeframe} 캔들보다 {late} 늦습니다. 캔들이 끝나는 시각이면"
-        " '캔들 시각의 의미'에서 '캔들이 끝나는 시각'을 선택하고, 마지막 체결 시각이 아닌지 확인하십시오.",
-        "row {row} opens at {time}, {late} after {timeframe} candles do on any exchange; are these times of closing"
-        ' ("Candles close at them"), or of the last trade?',
+        "row {row} opens at {time:time}, {late} after {timeframe} candles do on any exchange; are these times of"
+        " closing (--stamps close), or of the last trade?",
+        "{row}행의 캔들이 {time:time}에 시작합니다. 거래소의 {timeframe} 캔들보다 {late} 늦습니다. 캔들이 끝나는"
+        " 시각이면 '캔들 시각의 의미'에서 '캔들이 끝나는 시각'을 선택하고, 마지막 체결 시각이 아닌지 확인하십시오.",
+        "row {row} opens at {time:time}, {late} after {timeframe} candles do on any exchange; are these times of"
+        ' closing ("Candles close at them"), or of the last trade?',
     ),
     "opens_as_in_seoul": ErrorText(
-        "row {row} opens at {time} with --tz {zone}, but they do open with those of Upbit in Seoul, whose days begin at"
-        " 09:00, which is 00:00 UTC; pass --tz Asia/Seoul",
-        "{zone} 기준으로는 {row}행의 캔들이 {time}에 시작하지만, 서울 시간으로 읽으면 업비트의 캔들과 일치합니다"
-        "(업비트의 하루는 09:00, 즉 00:00 UTC에 시작). '시간대가 없는 시각의 시간대'에서 Asia/Seoul을 선택하십시오.",
-        "row {row} opens at {time} in {zone}, but in Seoul the candles open with those of Upbit, whose days begin at"
-        ' 09:00, which is 00:00 UTC; choose Asia/Seoul under "Time zone of times without one"',
+        "row {row} opens at {time:time} with --tz {zone}, but they do open with those of Upbit in Seoul, whose days"
+        " begin at 09:00, which is 00:00 UTC; pass --tz Asia/Seoul",
+        "{zone} 기준으로는 {row}행의 캔들이 {time:time}에 시작하지만, 서울 시간으로 읽으면 업비트의 캔들과"
+        " 일치합니다(업비트의 하루는 09:00, 즉 00:00 UTC에 시작). '시간대가 없는 시각의 시간대'에서 Asia/Seoul을"
+        " 선택하십시오.",
+        "with {zone}, row {row} opens at {time:time}, but in Seoul the candles open with those of Upbit, whose days"
+        ' begin at 09:00, which is 00:00 UTC; choose Asia/Seoul under "Time zone of times without one"',
     ),
     "no_closed_candle": ErrorText(
-        "contains no closed {timeframe} candle, the first of them opens at {first}; check the times and the time zone",
-        "마감된 {timeframe} 캔들이 없습니다. 첫 캔들이 {first}에 시작합니다. 시각과 시간대를 확인하십시오.",
+        "contains no closed {timeframe} candle, the first of them opens at {first:time}; check the times and the"
+        " time zone",
+        "마감된 {timeframe} 캔들이 없습니다. 첫 캔들이 {first:time}에 시작합니다. 시각과 시간대를 확인하십시오.",
     ),
     "stored_at_other_times": ErrorText(
-        "{count:,} stored candles from {first} to {last} equal candles of this file that open {distance}",
-        "저장된 캔들 {count:,}개({first}~{last})가 이 파일에서 {distance} 시각에 시작하는 캔들과 값이 같습니다.",
+        "{count:,} stored candles from {first:time} to {last:time} equal candles of this file that open {distance}",
+        "저장된 캔들 {count:,}개({first:time}~{last:time})가 이 파일에서 {distance} 시각에 시작하는 캔들과 값이"
+        " 같습니다.",
     ),
     "later": ErrorText("{distance} later", "{distance} 늦은"),
     "earlier": ErrorText("{distance} earlier", "{distance} 이른"),
@@ -198,12 +201,13 @@ CANDLE_ROWS: Mapping[str, ErrorText] = {
         "contains no candles: no trade happened in any row", "캔들이 없습니다. 체결이 있는 행이 하나도 없습니다."
     ),
     "candle_repeats": ErrorText(
-        "{row} at {time} repeats the candle before it", "{row}({time}): 앞의 캔들과 시각이 중복됩니다."
+        "{row} at {time:time} repeats the candle before it", "{row}({time:time}): 앞의 캔들과 시각이 중복됩니다."
     ),
     "candle_earlier": ErrorText(
-        "{row} at {time} is earlier than the candle before it", "{row}({time}): 앞의 캔들보다 이른 시각입니다."
+        "{row} at {time:time} is earlier than the candle before it",
+        "{row}({time:time}): 앞의 캔들보다 이른 시각입니다.",
     ),
-    "candle_violates": ErrorText("{row} at {time} has {violation}", "{row}({time}): {violation}"),
+    "candle_violates": ErrorText("{row} at {time:time} has {violation}", "{row}({time:time}): {violation}"),
     "not_finite": ErrorText("{name} {value}, not a finite number", "{name} {value}은(는) 유한한 숫자가 아닙니다."),
     "below_zero": ErrorText("{name} {value}, below 0", "{name} {value}이(가) 0보다 작습니다."),
     "above_limit": ErrorText("{name} {value}, above {limit}", "{name} {value}이(가) 한도 {limit}보다 큽니다."),
@@ -216,16 +220,16 @@ CANDLE_ROWS: Mapping[str, ErrorText] = {
     ),
     "below_its_low": ErrorText("{name} {value} below its low {low}", "{name} {value}이(가) 저가 {low}보다 낮습니다."),
     "off_grid": ErrorText(
-        "row {row} at {time} opens {late} after the grid of the others, which does not fit timeframe"
+        "row {row} at {time:time} opens {late} after the grid of the others, which does not fit timeframe"
         " {timeframe}{remedy}",
-        "{row}행({time})의 캔들이 다른 캔들의 간격보다 {late} 늦게 시작하여 주기 {timeframe}과(와) 맞지"
+        "{row}행({time:time})의 캔들이 다른 캔들의 간격보다 {late} 늦게 시작하여 주기 {timeframe}과(와) 맞지"
         " 않습니다.{remedy}",
     ),
     "off_stored_grid": ErrorText(
-        "row 1 opens at {time}, off the grid of the stored candles, one of which opens at {stored}; was one of them"
-        " stored with another time zone?",
-        "첫 캔들이 {time}에 시작하여 저장된 캔들(예: {stored})의 간격과 맞지 않습니다. 둘 중 하나를 다른 시간대로"
-        " 저장하지 않았는지 확인하십시오.",
+        "row 1 opens at {time:time}, off the grid of the stored candles, one of which opens at {stored:time}; was"
+        " one of them stored with another time zone?",
+        "첫 캔들이 {time:time}에 시작하여 저장된 캔들(예: {stored:time})의 간격과 맞지 않습니다. 둘 중 하나를"
+        " 다른 시간대로 저장하지 않았는지 확인하십시오.",
     ),
     "may_be": ErrorText("; is it {known}?", " 주기가 {known}인지 확인하십시오."),
     "of_other_length": ErrorText(

@@ -44,6 +44,10 @@ FIELDS: Mapping[str, ErrorText] = {
     "end_before_start": ErrorText(
         "{end} is before {field} {start}", "종료일 {end}이(가) 시작일 {start}보다 앞섭니다. 기간을 확인하십시오."
     ),
+    "start_in_future": ErrorText(
+        "{start} is in the future (today is {today}); choose a day up to today",
+        "시작일 {start}은(는) 미래의 날짜입니다(오늘: {today}). 오늘이나 그 이전 날짜를 입력하십시오.",
+    ),
     "end_without_start": ErrorText("requires a start; give the first day too", "시작일도 입력하십시오."),
     "bound_above_bound": ErrorText(
         "{minimum} is above {upper}, which is {maximum}; no {kind} can match",
@@ -52,6 +56,9 @@ FIELDS: Mapping[str, ErrorText] = {
     "not_a_market": ErrorText(
         "{symbol!r} is not a market{hint}; write BTC_KRW or KRW-BTC",
         "마켓이 아닙니다: '{symbol}'{hint}. BTC_KRW 또는 KRW-BTC 형식으로 입력하십시오.",
+    ),
+    "timeframe_in_path": ErrorText(
+        "belongs in the query; GET {address}", "주기는 경로가 아니라 쿼리에 지정하십시오. 예: {address}"
     ),
     "not_a_timeframe": ErrorText(
         "{timeframe!r} is not a timeframe{hint}; choose one of {known}",
@@ -83,6 +90,11 @@ FIELDS: Mapping[str, ErrorText] = {
         "signal_close evaluates each signal independently, without an account; omit this or use next_open",
         "signal_close는 계좌 없이 신호를 각각 평가합니다. 이 항목을 비우거나 체결 방식으로 next_open을 선택하십시오.",
         "signal_close evaluates each signal independently, without an account; leave this empty or choose next_open",
+    ),
+    "orders_need_account": ErrorText(
+        "signal_close evaluates each signal independently, without an account; use 0 or next_open",
+        "signal_close는 계좌 없이 신호를 각각 평가합니다. 0을 입력하거나 체결 방식으로 next_open을 선택하십시오.",
+        "signal_close evaluates each signal independently, without an account; enter 0 or choose next_open",
     ),
     "several_currencies": ErrorText(
         "one account cannot hold cash in several quote currencies: {listed}; omit this, or choose markets with one of"
@@ -119,6 +131,12 @@ FIELDS: Mapping[str, ErrorText] = {
     "accepted": ErrorText(
         "; expected {kind}{bounds} (default {default})", ". 허용 값: {kind}{bounds}(기본값 {default})"
     ),
+    "bounds": ErrorText(" {low} and {high}", " {low} {high}"),
+    "bound": ErrorText(" {only}", " {only}"),
+    "minimum": ErrorText(">= {limit}", "{limit} 이상"),
+    "exclusiveMinimum": ErrorText("> {limit}", "{limit} 초과"),
+    "maximum": ErrorText("<= {limit}", "{limit} 이하"),
+    "exclusiveMaximum": ErrorText("< {limit}", "{limit} 미만"),
     "an_integer": ErrorText("an integer", "정수"),
     "a_number": ErrorText("a number", "숫자"),
     "true_or_false": ErrorText("true or false", "true 또는 false"),

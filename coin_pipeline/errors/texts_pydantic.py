@@ -1,4 +1,7 @@
-"""Texts of pydantic's errors on pages, by their types; `{got}` is the text `got`, or empty."""
+"""Texts of pydantic's errors on pages, by their types; `{got}` is the text `got`, or empty.
+
+A type without a text of its own, such as those of sets and durations, has that of `other`.
+"""
 
 from collections.abc import Mapping
 
@@ -48,6 +51,8 @@ _TYPES: Mapping[str, ErrorText] = {
     "too_long": _text("takes at most {max_length} items", "항목은 {max_length}개까지 가능합니다"),
     "literal_error": _CHOICE,
     "enum": _CHOICE,
+    "is_instance_of": _text("is not one of {class}", "{class}에 없는 값입니다"),
+    "other": _text("{message}", "올바르지 않은 값입니다"),
     "list_type": _LIST,
     "tuple_type": _LIST,
     "dict_type": _OBJECT,
@@ -68,3 +73,8 @@ PYDANTIC: Mapping[str, ErrorText] = {
     "got": ErrorText(", not {value}", " (입력값: {value})"),
     **{f"{PREFIX}{name}": text for name, text in _TYPES.items()},
 }
+
+
+def code_of(error_type: str) -> str:
+    """Return the code of the text of a type of errors."""
+    return f"{PREFIX}{error_type if error_type in _TYPES else 'other'}"

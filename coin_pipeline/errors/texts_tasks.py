@@ -14,6 +14,13 @@ TASKS: Mapping[str, ErrorText] = {
         " range"
         " that is stored",
     ),
+    "no_candles_for": ErrorText(
+        "no {timeframe} candles from the beginning to the end for {listed}",
+        "저장된 {timeframe} 캔들이 없습니다: {listed}. 캔들 페이지에서 캔들을 받으십시오.",
+        "no {timeframe} candles are stored for {listed}; fetch them on the page of candles",
+    ),
+    "first_day": ErrorText("the beginning", "처음"),
+    "last_day": ErrorText("the end", "끝"),
     "of_symbol": ErrorText("{symbol} ({reason})", "{symbol}({reason})"),
     "candles_stored": ErrorText("stored: {spans}", "저장됨: {spans}"),
     "no_candles_stored": ErrorText("nothing stored{hint}", "저장된 캔들 없음{hint}"),
@@ -26,20 +33,16 @@ TASKS: Mapping[str, ErrorText] = {
         " missing candles with '{command}', or accept the gaps with min_coverage={lower} ('--min-coverage {lower}' on"
         " the"
         " command line)",
-        "{start}~{end} 기간의 {timeframe} 캔들이 min_coverage {required}보다 적게 저장되어 있습니다: {listed}. 캔들"
-        " 페이지에서 없는 캔들을 받거나, 빈 구간을 허용하려면 min_coverage에 {lower}을(를) 입력하십시오.",
-        "coverage of the {timeframe} candles from {start} to {end} is below min_coverage={required}: {listed}; fetch"
-        " the"
-        " missing candles on the page of candles, or enter {lower} for min_coverage to accept the gaps",
+        "{start}~{end} 기간에 저장된 {timeframe} 캔들이 '최소 캔들 비율' {required}보다 적습니다: {listed}. 캔들"
+        " 페이지에서 없는 캔들을 받거나, 빈 구간을 허용하려면 '최소 캔들 비율'에 {lower}을(를) 입력하십시오.",
+        'coverage of the {timeframe} candles from {start} to {end} is below the "Minimum coverage" of {required}:'
+        ' {listed}; fetch the missing candles on the page of candles, or enter {lower} as "Minimum coverage" to accept'
+        " the gaps",
     ),
     "coverage": ErrorText(
-        "{counted} expected, {present:,} present, {not_fetched:,} not fetched, the first of these from {start} to"
-        " {end}",
-        "필요 {expected:,}개, 저장 {present:,}개, 받지 않음 {not_fetched:,}개(처음은 {start}~{end})",
-    ),
-    "market_unknown": ErrorText(
-        "{exchange} has no market {symbol} ({reason}); check the symbol",
-        "{exchange}에 없는 마켓입니다: {symbol}({reason}). 심볼을 확인하십시오.",
+        "{counted} expected, {present:,} present, {not_fetched:,} not fetched, the first of these from"
+        " {start:time} to {end:time}",
+        "필요 {expected:,}개, 저장 {present:,}개, 받지 않음 {not_fetched:,}개(처음은 {start:time}~{end:time})",
     ),
     "result_too_large": ErrorText(
         "{what} need at least {needed:,} MiB of {resource}, and the limit is {limit:,} MiB ({name}); request fewer"
@@ -95,6 +98,10 @@ TASKS: Mapping[str, ErrorText] = {
         "no result or task has the id {run_id!r}; it may have expired",
         "결과나 작업이 없습니다: '{run_id}'. 보관 기간이 지났을 수 있습니다.",
     ),
+    "not_an_id": ErrorText(
+        "no result or task has the id {run_id!r}; ids of runs are UUIDs of 36 characters, so check it",
+        "결과나 작업이 없습니다: '{run_id}'. 실행 ID는 36자의 UUID이므로 ID를 다시 확인하십시오.",
+    ),
     "no_report": ErrorText(
         "no report can be built of result {run_id!r} of schema {version}, and none is stored with it; 'coin results"
         " show' prints its figures",
@@ -106,8 +113,8 @@ TASKS: Mapping[str, ErrorText] = {
         "결과 '{run_id}'에 없는 심볼입니다: '{symbol}'{hint}. 결과의 심볼 {count:,}개 중에서 선택하십시오.",
     ),
     "report_of_all_symbols": ErrorText(
-        "result {run_id!r} has only the report that was stored with it, of all symbols; omit the symbol",
-        "결과 '{run_id}'에는 모든 심볼을 담은 저장된 보고서만 있습니다. 심볼을 지정하지 말고 여십시오.",
+        "result {run_id!r} has only one report, of all symbols; omit the symbol",
+        "결과 '{run_id}'에는 모든 심볼을 담은 보고서만 있습니다. 심볼을 지정하지 말고 여십시오.",
     ),
     "object_not_found": ErrorText("object {key!r} does not exist", "저장된 데이터가 없습니다: '{key}'"),
     "preset_not_found": ErrorText(
@@ -219,14 +226,6 @@ TASKS: Mapping[str, ErrorText] = {
         " working; {remedy}",
         "운영자가 새 작업의 제출을 막았습니다({by}). 이미 접수된 작업과 결과는 그대로 볼 수 있습니다.",
         "the operator has switched submissions off ({by}); accepted tasks and all results keep working",
-    ),
-    "exchange_unavailable": ErrorText(
-        "{exchange} {reason}; stored candles are kept, so try again later",
-        "거래소 {exchange}에 연결할 수 없습니다({reason}). 저장된 캔들은 그대로입니다. 나중에 다시 시도하십시오.",
-    ),
-    "exchange_answer": ErrorText(
-        "{exchange} was asked for {request} and returned {response}; nothing was stored",
-        "거래소 {exchange}이(가) 캔들이 아닌 응답을 보냈습니다({response}). 아무것도 저장하지 않았습니다.",
     ),
     "data_refused": ErrorText(
         "the database rejected a value of the request, such as a number out of range",

@@ -17,7 +17,7 @@ from coin_pipeline.candles.symbol import similar_symbol
 from coin_pipeline.candles.timeframe import TIMEFRAMES, Timeframe, utc
 from coin_pipeline.candles.year_files.arrow import to_ohlcv
 from coin_pipeline.candles.year_files.parquet import open_row_groups
-from coin_pipeline.candles.year_files.places import CandlePlace, YearFile, read_unchanged
+from coin_pipeline.candles.year_files.places import CandlePlace, YearFile, retry_if_changed
 from coin_pipeline.errors import NoPrice
 from coin_pipeline.ledger.amounts import MIN_VALUE
 
@@ -79,7 +79,7 @@ class CandleMarks:
         with self._lock:
             reading = self._cache.get(symbol)
         if reading is None or self._is_outdated(symbol, reading):
-            reading = read_unchanged(lambda: self._read(symbol))
+            reading = retry_if_changed(lambda: self._read(symbol))
             with self._lock:
                 self._cache[symbol] = reading
         return reading.mark

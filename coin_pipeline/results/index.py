@@ -15,8 +15,9 @@ from psycopg2.extras import execute_values
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.candles.symbol import parse_symbol
 from coin_pipeline.database import session as database
-from coin_pipeline.database.pages import PageCursor, parse_cursor, require_ordered
+from coin_pipeline.database.pages import PageCursor, parse_cursor, require_ordered, unordered
 from coin_pipeline.database.session import Session
+from coin_pipeline.errors import InvalidInput, InvalidSymbol
 from coin_pipeline.results import index_sql, legacy
 from coin_pipeline.results.index_entry import IndexEntry, Kind, ObjectVersion, Order
 from coin_pipeline.results.store import is_run_id
@@ -51,7 +52,7 @@ class Filters:
 
     Raises:
         EmptyRange: A lower bound is above its upper bound.
-        InvalidSymbol: The symbol is not a market.
+        InvalidSymbol: The symbol is not a market; also names each lower bound that is too high.
 
     >>> Filters(symbol="KRW-BTC").symbol
     'BTC_KRW'
@@ -76,8 +77,6 @@ class Filters:
     def __post_init__(self) -> None:
         for name in ("strategy", "timeframe", "params"):
             object.__setattr__(self, name, legacy.clean_text(getattr(self, name)))
-        if self.symbol is not None:
-            object.__setattr__(self, "symbol", parse_symbol(self.symbol))
         bounds = (
             ("min_return", self.min_return, "max_return", self.max_return),
             ("min_signals", self.min_signals, "max_signals", self.max_signals),
@@ -85,6 +84,12 @@ class Filters:
             ("min_sharpe", self.min_sharpe, "max_sharpe", self.max_sharpe),
             ("date_from", self.date_from, "date_to", self.date_to),
         )
+        if self.symbol is not None:
+            try:
+                object.__setattr__(self, "symbol", parse_symbol(self.symbol))
+            except InvalidSymbol as error:
+                InvalidInput.__init__(error, [*error.problems, *unordered(bounds, "result")])
+                raise
         require_ordered(bounds, "result")
 
     def values(self) -> dict[str, Any]:

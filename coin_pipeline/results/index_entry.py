@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple
 
 from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.options import changed_options
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.results import legacy
 from coin_pipeline.results.store import StoredDocument
@@ -57,6 +58,7 @@ class IndexEntry(NamedTuple):
         params: Parameters of the strategy as `name=value, name=value`, or None; at most `MAX_PARAMS` characters.
         sharpe: Annualized Sharpe ratio of the account, or None.
         trades: Number of trades of the account, or None.
+        options: Fills, costs, stops and account that differ from the defaults, written as `params`, or None.
         reused: Whether the entry is a later, identical submission that was answered with this result; `timestamp` is
             then when it was answered.
     """
@@ -80,6 +82,7 @@ class IndexEntry(NamedTuple):
     params: str | None = None
     sharpe: float | None = None
     trades: int | None = None
+    options: str | None = None
     reused: bool = False
 
 
@@ -120,6 +123,7 @@ def build_entry(document: Json, stored: StoredDocument, finished: datetime | Non
         params=_params_text(document.get("params")),
         sharpe=legacy.finite_number(metrics.get("sharpe")),
         trades=legacy.parse_count(metrics.get("trades")),
+        options=_params_text(changed_options(_object(document, "spec")) or None),
     )
 
 

@@ -25,6 +25,7 @@ _TYPES = {
     "params": "text",
     "sharpe": "double precision",
     "trades": "bigint",
+    "options": "text",
 }
 # The text of a time depends on settings of the session.
 _KEYS = {name: name for name in get_args(OrderColumn)} | {"symbol": "symbols"}

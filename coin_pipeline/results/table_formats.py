@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from coin_pipeline.candles.timeframe import format_times
+from coin_pipeline.backtest.json_text import encode_column
+from coin_pipeline.backtest.tables import TABLE_SCHEMAS, trade_profits
+from coin_pipeline.candles.timeframe import format_times, format_times_in
 from coin_pipeline.results.tables import ResultTable, TableName
 
 if TYPE_CHECKING:
@@ -80,18 +82,33 @@ def arrow_chunks(schema: pa.Schema, batches: Batches) -> Generator[bytes]:
     yield sink.take()
 
 
-def encode_csv(table: ResultTable) -> Generator[bytes]:
-    """Yield a CSV file in UTF-8 with a header; times are ISO 8601 with Z, and null is an empty field.
+def csv_schema(name: TableName) -> pa.Schema:
+    """Return the columns of a table as a CSV file: those of the table, then the profit of a trade.
+
+    The profit follows from two other columns, so that the formats for programs omit it.
+    """
+    schema = TABLE_SCHEMAS[name]
+    return schema.append(pa.field("profit", pa.float64())) if name == "trades" else schema
+
+
+def encode_csv(table: ResultTable, zone: str | None = None) -> Generator[bytes]:
+    """Yield a CSV file in UTF-8 with a header; null is an empty field.
 
     A text that a spreadsheet would run as a formula is prefixed with an apostrophe. Symbols of this platform are
     validated and never are; those of legacy documents can be any text.
+
+    Args:
+        table: The rows.
+        zone: Time zone of the times, an IANA name; they are ISO 8601 with the offset from UTC, or with Z if it is None.
     """
     sink = _Chunks()
-    kinds = [field.type if _is_plain(field.type) else pa.string() for field in table.schema]
-    schema = pa.schema(zip(table.schema.names, kinds, strict=True))
+    columns = csv_schema(table.name)
+    kinds = [field.type if _is_plain(field.type) else pa.string() for field in columns]
+    schema = pa.schema(zip(columns.names, kinds, strict=True))
     with csv.CSVWriter(sink, schema, write_options=_CSV) as writer:
         for batch in _sliced(table.batches()):
-            writer.write_batch(pa.record_batch([_csv_column(column) for column in batch.columns], schema))
+            values = [*batch.columns, trade_profits(batch)] if table.name == "trades" else batch.columns
+            writer.write_batch(pa.record_batch([_csv_column(column, zone) for column in values], schema))
             yield sink.take()
     yield sink.take()
 
@@ -146,39 +163,29 @@ def _is_plain(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
-def _iso_times(column: pa.Array) -> pa.Array:
+def _iso_times(column: pa.Array, zone: str | None = None) -> pa.Array:
+    """Return instants as ISO 8601 texts, with Z or with the offset of a time zone."""
     ns = column.cast(pa.int64()).fill_null(0).to_numpy()
-    return pa.array(format_times(ns), pa.string(), mask=column.is_null().to_numpy(zero_copy_only=False))
+    texts = format_times(ns) if zone is None else format_times_in(ns, zone)
+    return pa.array(texts, pa.string(), mask=column.is_null().to_numpy(zero_copy_only=False))
 
 
-def _csv_column(column: pa.Array) -> pa.Array:
+def _csv_column(column: pa.Array, zone: str | None) -> pa.Array:
     if _is_plain(column.type):
         return column
     if pa.types.is_timestamp(column.type):
-        return _iso_times(column)
+        return _iso_times(column, zone)
     texts = column.cast(pa.string())
     return pc.if_else(pc.match_substring_regex(texts, _FORMULA), pc.binary_join_element_wise("'", texts, ""), texts)
 
 
 def _json_column(column: pa.Array) -> pa.Array:
-    """Return values as JSON texts."""
+    """Return values as JSON texts; null stands for NaN too."""
     if pa.types.is_timestamp(column.type):
-        texts = pc.binary_join_element_wise('"', _iso_times(column), '"', "")
-    elif pa.types.is_boolean(column.type):
-        texts = pc.if_else(column, "true", "false")
-    elif pa.types.is_integer(column.type):
-        texts = column.cast(pa.string())
-    elif pa.types.is_floating(column.type):
-        digits = column.cast(pa.string())  # the shortest that reads back as the same float, such as 1 for 1.0
-        floats = pc.if_else(
-            pc.match_substring_regex(digits, "[.e]"), digits, pc.binary_join_element_wise(digits, ".0", "")
-        )
-        texts = pc.if_else(pc.is_finite(column), floats, pa.scalar(None, pa.string()))
-    else:
-        indexed = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        distinct = [json.dumps(text, ensure_ascii=False) for text in indexed.dictionary.to_pylist()]
-        texts = pa.array(distinct, pa.string()).take(indexed.indices)
-    return texts.fill_null("null")
+        return pc.binary_join_element_wise('"', _iso_times(column), '"', "").fill_null("null")
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
+    return encode_column(column)
 
 
 class _Chunks(io.RawIOBase):

@@ -13,7 +13,7 @@ from coin_pipeline.backtest.fingerprint import result_digest
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import resolve
-from coin_pipeline.backtest.symbol_output import SymbolOutput
+from coin_pipeline.backtest.symbol_output import from_table, to_table
 from coin_pipeline.backtest.tables import TABLE_SCHEMAS, content_digest, to_rows, unstack
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
@@ -121,14 +121,13 @@ def test_the_curves_of_a_document_share_a_limit(large: BacktestResult) -> None:
 
 @pytest.mark.parametrize("fields", [{}, {"max_positions": 1}], ids=["single", "shared"])
 def test_what_a_step_passes_on_has_its_rows_in_columns(catalog: CandleCatalog, fields: dict[str, Any]) -> None:
-    """The size of the facts does not depend on the number of rows, and the result is the same after a round trip."""
+    """The facts grow neither with the rows nor with the symbols, and the result is the same after a round trip."""
     direct, registry = result_of(catalog, **fields), load_registry()
     slices = runner.find_candles(catalog, direct.spec, "results")
-    rows = [runner.simulate_symbol(catalog, registry, part).to_row() for part in slices]
-    assert [row.schema.metadata for row in rows] == [None] * len(SYMBOLS)
-    assert max(len(row["facts"][0].as_py()) for row in rows) < 10_000
-    outputs = [SymbolOutput.from_row(row) for table in rows for row in table.to_batches()]
-    passed_on = runner.assemble_result("r", outputs, catalog, registry, "", datetime.now(UTC))
+    rows = to_table([runner.simulate_symbol(catalog, registry, part) for part in slices])
+    assert max(map(len, rows["facts"].to_pylist())) < 10_000
+    assert not any(other in facts for facts, other in zip(rows["facts"].to_pylist(), SYMBOLS[::-1], strict=True))
+    passed_on = runner.assemble_result("r", from_table(rows), catalog, registry, "", datetime.now(UTC))
     assert passed_on.document["result_sha256"] == direct.document["result_sha256"]
 
 

@@ -2,29 +2,43 @@
 
 import json
 
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coin_pipeline.backtest.json_text import Rows, document_text, json_text
+from coin_pipeline.backtest.json_text import Rows, document_text, encode_column, json_text
 
-SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8)
-)
+VALUES = {
+    pa.float64(): st.floats(allow_nan=False, allow_infinity=False),
+    pa.int64(): st.integers(-(2**63), 2**63 - 1),
+    pa.bool_(): st.booleans(),
+    pa.string(): st.text(max_size=8),
+    pa.dictionary(pa.int32(), pa.string()): st.sampled_from(["hold", 'a "quoted" text', "é\n"]),
+}
 NAMES = st.lists(st.text(max_size=4), min_size=1, max_size=4, unique=True)
 
 
 @st.composite
-def columns(draw: st.DrawFn) -> dict[str, list[object]]:
-    """Draw columns of any scalars, as text that contains separators, escapes and percent signs."""
+def columns(draw: st.DrawFn) -> pa.Table:
+    """Draw columns of any type, with nulls, and texts with separators and escapes."""
     length = draw(st.integers(0, 4))
-    return {name: draw(st.lists(SCALARS, min_size=length, max_size=length)) for name in draw(NAMES)}
+    drawn = {}
+    for name in draw(NAMES):
+        kind = draw(st.sampled_from([*VALUES]))
+        drawn[name] = pa.array(draw(st.lists(st.none() | VALUES[kind], min_size=length, max_size=length)), kind)
+    return pa.table(drawn)
+
+
+@given(floats=st.lists(VALUES[pa.float64()]))
+@example(floats=[1e-4, 1e10, 9_999_999_999.5, -0.0, 1e-10, 9.9e-11, 1e-100, 5e-324])
+def test_floats_are_written_as_python_writes_them(floats: list[float]) -> None:
+    """Digests of results are of this text."""
+    assert encode_column(pa.array(floats, pa.float64())).to_pylist() == [*map(json.dumps, floats)]
 
 
 @given(first=columns(), second=columns(), sort_keys=st.booleans())
-def test_the_text_is_that_of_plain_lists(
-    *, first: dict[str, list[object]], second: dict[str, list[object]], sort_keys: bool
-) -> None:
+def test_the_text_is_that_of_plain_lists(*, first: pa.Table, second: pa.Table, sort_keys: bool) -> None:
     """Rows are in every place in which a document has them."""
     document = {"symbols": [{"symbol": "A", "signals": Rows(first)}], "account": {"performance_curve": Rows(second)}}
     plain = {
@@ -36,7 +50,7 @@ def test_the_text_is_that_of_plain_lists(
 
 def test_rows_are_lists_of_objects() -> None:
     """A notebook prints and compares them, and any encoder writes them."""
-    rows = Rows({"a": [1, 2], "b": ["x", None]})
+    rows = Rows(pa.table({"a": [1, 2], "b": ["x", None]}))
     assert rows == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
     assert json.loads(json.dumps(rows)) == rows
 
@@ -44,4 +58,4 @@ def test_rows_are_lists_of_objects() -> None:
 def test_numbers_that_json_does_not_have_are_refused() -> None:
     """As in any other part of a document."""
     with pytest.raises(ValueError, match="not JSON compliant"):
-        document_text({"account": {"performance_curve": Rows({"equity": [float("nan")]})}})
+        document_text({"account": {"performance_curve": Rows(pa.table({"equity": [float("nan")]}))}})

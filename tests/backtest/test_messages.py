@@ -7,7 +7,7 @@ import pytest
 
 from coin_pipeline.backtest.message_texts import MESSAGES
 from coin_pipeline.backtest.messages import Message, check_json, check_sentence, warning_sentences, warnings_json
-from coin_pipeline.languages import Text
+from coin_pipeline.languages import Language, Text
 
 NESTED = Message("implausible", {"figures": [Message("sharpe", {"value": 7.04, "limit": 5.0})]})
 FAILED = Message("look_ahead_failure", {"failure": "<b>{0.__class__}</b>"})
@@ -33,6 +33,15 @@ def test_words_that_depend_on_a_count(missing: int, expected: str) -> None:
     written = Message("no_decision", values).write()
     assert "needs 1 candle before" in written
     assert expected in written
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"), [("en", "its win rate is 60.00%, but"), ("ko", "목표 지표(승률)는 60.00%이지만")]
+)
+def test_a_figure_has_its_label_and_its_unit(language: Language, expected: str) -> None:
+    """In place of its key in JSON."""
+    values = {"objective": "win_rate", "reached": 0.6, "median": 0.1, "size": 8}
+    assert expected in Message("isolated", values).write(language)
 
 
 @pytest.mark.parametrize("message", [NESTED, FAILED])

@@ -10,8 +10,10 @@ import pytest
 from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.portfolio import SHARED
 from coin_pipeline.backtest.request import parse_request
+from coin_pipeline.backtest.skipped_signals import skipped_signals
 from coin_pipeline.backtest.spec import resolve
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.stored_series import LoadedCandles
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import CandlesChanged
@@ -29,6 +31,19 @@ def catalog(tmp_path: Path) -> CandleCatalog:
     for seed, symbol in enumerate(SYMBOLS):
         found.merge(symbol, DAY, synthetic_candles(seed, DAY, date(2024, 1, 1), 366))
     return found
+
+
+class RecordingCatalog(CandleCatalog):
+    """Records the symbol of each read."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.loaded: list[str] = []
+
+    def load(self, symbol: str, *arguments: Any, **options: Any) -> LoadedCandles:  # noqa: ANN401 -- those of any read
+        """Record and read."""
+        self.loaded.append(symbol)
+        return super().load(symbol, *arguments, **options)
 
 
 def result(catalog: CandleCatalog, **fields: object) -> runner.BacktestResult:
@@ -103,6 +118,9 @@ def test_counts_of_signals_agree(catalog: CandleCatalog) -> None:
     assert account["ignored"] == document["metrics"]["ignored"] == sum(part["metrics"]["ignored"] for part in parts)
     for count in ("no_slot", "too_small"):
         assert account[count] == sum(part[count] for part in parts)
+    skipped = skipped_signals(document)
+    assert skipped is not None
+    assert document["metrics"]["signals"] == document["metrics"]["trades"] + sum(skipped.values())
     for part in parts:
         left_out = part["metrics"]["ignored"] + part["no_slot"] + part["too_small"]
         assert len(part["signals"]) == len(part["trades"]) + left_out
@@ -150,6 +168,15 @@ def test_the_account_comes_first_in_the_table(catalog: CandleCatalog) -> None:
     """Its curve comes first, under its own name."""
     names = result(catalog).tables["equity"]["symbol"].unique().to_pylist()
     assert names == [SHARED, *SYMBOLS]
+
+
+def test_the_account_reads_the_candles_of_each_symbol_once(catalog: CandleCatalog) -> None:
+    """The closes that it trades at are those of the symbols' own figures."""
+    spec = result(catalog).spec
+    outputs = [runner.simulate_symbol(catalog, REGISTRY, p) for p in runner.find_candles(catalog, spec, "tasks")]
+    recording = RecordingCatalog(catalog.root)
+    runner.assemble_result("run-1", outputs, recording, REGISTRY, "test", datetime.now(UTC))
+    assert recording.loaded == list(SYMBOLS)
 
 
 def test_candles_that_change_before_the_account_trades_are_noticed(catalog: CandleCatalog) -> None:

@@ -58,14 +58,23 @@ def test_summary_fits_one_screen(printed: str) -> None:
     assert " ".join(lines[3].split()) == (
         "point volume_window top_percentile total return max drawdown profit factor win rate exposure trades"
     )
-    for name in ("Trials", "Report", "Result"):
+    for name in ("Trials", "Result"):
         assert Path(printed_location(printed, name)).is_file()
     assert "the best of 12 points is biased upwards" in printed
     assert len(lines) <= 35
     document = json.loads(Path(printed_location(printed, "Result")).read_bytes())
     assert f"Best      volume_window={document['best']['values']['volume_window']}" in printed
+    assert f"Report    coin results report {document['run_id']}" in printed
     table = pq.read_table(printed_location(printed, "Trials"))
     assert len(table) == 12
+
+
+def test_the_command_of_the_summary_writes_the_report(printed: str, tmp_path: Path) -> None:
+    """It is built on request, as that of a backtest."""
+    command = next(line.removeprefix("Report") for line in printed.splitlines() if line.startswith("Report "))
+    target = tmp_path / "report.html"
+    invoke(*command.split()[1:], "--output", str(target))
+    assert "volume_window" in target.read_text("utf-8")
 
 
 def test_heat_map_reads_without_colour(printed: str) -> None:

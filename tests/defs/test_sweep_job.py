@@ -121,7 +121,6 @@ def test_sweep_publishes_trials_document_and_page(finished: Any, data_root: Path
     assert manifest["status"] == "completed"
     assert {file["name"] for file in manifest["result_files"]} == {
         "trials.parquet",
-        "report.html",
         "result.json",
         "equity.svg",
         "equity.ko.svg",
@@ -132,7 +131,6 @@ def test_sweep_publishes_trials_document_and_page(finished: Any, data_root: Path
     assert trials_digest(table) == document["trials"]["sha256"]
     assert "<title>Equity and drawdown</title>" in (folder / "equity.svg").read_text()
     assert "<title>자산과 낙폭</title>" in (folder / "equity.ko.svg").read_text()
-    assert (folder / "report.html").read_text().startswith("<!doctype html>")
     assert list(LocalStore(data_root).keys(f"runs/{finished.run_id}")) == []
 
 
@@ -156,7 +154,7 @@ def test_run_page_shows_chunks_and_the_best_point(finished: Any, data_root: Path
     shown = output_metadata(finished, "finish_sweep")
     assert shown["total_return"] == document["best"]["figures"]["objective"]
     assert shown["trials_sha256"] == document["trials"]["sha256"]
-    assert Path(shown["report"]).is_file()
+    assert shown["report"].endswith(f"/reports/{finished.run_id}")
     assert Path(shown["trials"]).is_file()
     assert len(shown["top"].records) == len(document["top"])
 

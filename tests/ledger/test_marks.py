@@ -1,5 +1,6 @@
 """Prices of markets from stored candles."""
 
+import sys
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,7 @@ from coin_pipeline.ledger.accounting import Holding, Side
 from coin_pipeline.ledger.marks import CandleMarks, price_of
 from coin_pipeline.ledger.records import Position
 from coin_pipeline.ledger.valuation import value_positions
+from tests.forking import forking
 
 Store = Callable[[str, date, int], float]
 
@@ -92,3 +94,21 @@ def test_a_damaged_file_does_not_hide_positions(store: Store, tmp_path: Path) ->
     assert valuation.positions[0].mark.source == "entry_price"
     assert valuation.positions[0].unrealized.net == -3
     assert "BTC_KRW is valued at its entry price: BTC_KRW/1D/2024.parquet" in valuation.warnings[0]
+
+
+def value_twice(root: Path) -> None:
+    """Exit with what the second valuation of a market opens or lists."""
+    marks, events = CandleMarks(FolderPlace(root)), list[str]()
+    marks.newest("BTC_KRW")
+    sys.addaudithook(lambda event, _: events.append(event))
+    marks.newest("BTC_KRW")
+    sys.exit(", ".join(event for event in events if event in {"open", "os.listdir", "os.scandir"}) or None)
+
+
+def test_a_known_price_opens_and_lists_nothing(store: Store, tmp_path: Path) -> None:
+    """Lists of positions value hundreds of markets; each one costs the state of a few files."""
+    store("1d", date(2024, 3, 1), 3)
+    process = forking().Process(target=value_twice, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0

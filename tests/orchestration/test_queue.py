@@ -133,8 +133,10 @@ def test_a_deep_queue_is_read_by_its_index(instance: dg.DagsterInstance) -> None
         "select min(turn) from coin.queued_run where bulk = false",
         "select max(turn) from coin.queued_run where client = 'a' and class = ''",
     )
-    with engine_of(instance).connect() as connection, connection.begin():
-        # Plans that are used all the same where the index does not suffice.
+    with engine_of(instance).connect() as connection:
+        # Dagster's engine is in autocommit, where `set local` has no effect. Plans that are off are used all the same
+        # where the index does not suffice.
+        connection.execution_options(isolation_level="READ COMMITTED")
         for plan in ("seqscan", "bitmapscan", "sort", "incremental_sort"):
             connection.execute(text(f"set local enable_{plan} = off"))
         plans = ["\n".join(connection.execute(text(f"explain {statement}")).scalars()) for statement in statements]

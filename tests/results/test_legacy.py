@@ -31,6 +31,7 @@ V12 = {
     "metadata": {"execution_date": DATE},
     "metrics": {"total_return": 0.5, "sharpe": 1.25, "trades": 3},
     "params": {"window": 20, "trend": "up"},
+    "spec": {"fee_rate": 0.002, "stop_loss": None, "warm_up": "auto"},
 }
 
 
@@ -61,7 +62,14 @@ def test_a_current_document_fills_every_column() -> None:
         params="window=20, trend=up",
         sharpe=1.25,
         trades=3,
+        options="fee_rate=0.002",
     )
+
+
+def test_document_without_a_spec_has_no_options() -> None:
+    """Neither has one whose spec has defaults only."""
+    assert read({**V12, "spec": {}}).options is None
+    assert read({**V12, "spec": {"warm_up": "auto"}}).options is None
 
 
 def test_schema_1_1_has_no_total_return() -> None:

@@ -16,6 +16,7 @@ from coin_pipeline.backtest.fingerprint import digest_of, fingerprint_of, result
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.spec import BacktestSpec, ResultArea, resolve
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.candles.stored_series import LoadedCandles
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.errors import CodeChanged, InvalidStrategyFile, NotReplayable, ObjectCorrupt, ResultNotFound
@@ -259,6 +260,21 @@ def test_editing_code_during_a_run_ends_it(place: Path) -> None:
     edit(place / "code/helped_levels.py", "> bars", ">= bars")
     with pytest.raises(CodeChanged, match="'helped'"):
         runner.assemble_result("r", parts, catalog, registry, "test", datetime.now(UTC))
+
+
+def test_editing_code_while_the_symbols_are_simulated_ends_the_run(place: Path) -> None:
+    """The digest of the code is computed once, before the first symbol."""
+
+    class EditedMeanwhile(CandleCatalog):
+        def load(self, *arguments: Any, **options: Any) -> LoadedCandles:  # noqa: ANN401 -- those of any read
+            edit(place / "code/helped_levels.py", "> bars", ">= bars")
+            return super().load(*arguments, **options)
+
+    registry = loaded(place)
+    spec = spec_of(registry, symbols=SYMBOLS[:1], warm_up="none")
+    slices = runner.find_candles(CandleCatalog(place), spec, "results")
+    with pytest.raises(CodeChanged, match="'helped'"):
+        runner.run_backtest(spec, EditedMeanwhile(place), registry, slices=slices)
 
 
 def test_an_identical_submission_finds_the_stored_result(place: Path) -> None:

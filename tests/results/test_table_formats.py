@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from coin_pipeline.backtest.tables import TABLE_SCHEMAS, TableName
 from coin_pipeline.results.table_formats import CHUNK_ROWS, FORMATS, FormatName
 from coin_pipeline.results.tables import ResultTable
-from tests.result_tables import signals_table
+from tests.result_tables import signals_table, trades_table
 
 EQUITY = TABLE_SCHEMAS["equity"]
 
@@ -54,6 +54,18 @@ def test_every_float_reads_back_as_itself_and_as_a_float(values: list[float | No
 def test_json_has_null_for_numbers_that_it_lacks(value: float) -> None:
     """JSON with NaN is refused by browsers and most parsers."""
     assert json.loads(encoded(equity_of([value]), "json"), parse_constant=pytest.fail)[0]["equity"] is None
+
+
+def test_csv_has_the_profit_of_each_trade() -> None:
+    """It is empty where the money spent is unknown."""
+    table = trades_table(10)
+    fields = [
+        row["profit"]
+        for row in csv.DictReader(io.StringIO(encoded(opened(table.to_batches(), "trades"), "csv").decode()))
+    ]
+    trades = table.to_pylist()
+    expected = ["" if t["spent"] is None else t["return_pct"] * t["spent"] for t in trades]
+    assert [float(text) if text else "" for text in fields] == expected
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -6,14 +6,16 @@ import dagster as dg
 import pyarrow as pa
 
 from coin_pipeline.backtest import runner
+from coin_pipeline.backtest.fingerprint import code_digest
 from coin_pipeline.backtest.limits import RunLimits, require_room
 from coin_pipeline.backtest.preflight import coverage_of, require_candles, require_coverage
 from coin_pipeline.backtest.spec import BacktestSpec, resolve
-from coin_pipeline.backtest.symbol_output import SymbolOutput
+from coin_pipeline.backtest.symbol_output import from_table, to_table
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.defs.backtests import metadata
 from coin_pipeline.defs.backtests.config import BacktestConfig
 from coin_pipeline.defs.backtests.groups import CandleGroup, group_slices
+from coin_pipeline.memory import release_memory
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.memory_limit import memory_limit_mib
@@ -57,14 +59,15 @@ def simulate(
     strategies: dg.ResourceParam[StrategyRegistry],
     alive: dg.ResourceParam[RunHeartbeat],
 ) -> pa.Table:
-    """Return the results as a table of one row per symbol; see `SymbolOutput.to_row`."""
+    """Return the results as a table of one row per symbol; see `to_table`."""
     outputs = []
     with translate_errors():
+        code = code_digest(strategies.get(group.spec.strategy))
         for piece in group.slices:
-            outputs.append(runner.simulate_symbol(candles, strategies, piece))
+            outputs.append(runner.simulate_symbol(candles, strategies, piece, code=code))
             alive.step_done(_steps(piece.spec))
     context.add_output_metadata(metadata.simulation_metadata([output.facts for output in outputs]))
-    return pa.concat_tables([output.to_row() for output in outputs])
+    return to_table(outputs)
 
 
 @dg.op(out=dg.Out(io_manager_key="result_io"), description="Combine the symbols and publish the result.")
@@ -78,11 +81,12 @@ def persist(
     """Return the files of the finished result; the IO manager publishes them."""
     with translate_errors():
         task_id, settings = task_id_of(context.instance, context.run), load_settings()
-        outputs = [SymbolOutput.from_row(row) for part in parts for row in part.to_batches()]
+        outputs = [output for part in parts for output in from_table(part)]
         result = runner.assemble_result(task_id, outputs, candles, strategies, settings.environment, alive.started_at)
     tags = metadata.result_tags(result.document)
     context.instance.add_run_tags(context.run_id, dict(tags.items() - context.run.tags.items()))
     context.add_output_metadata(metadata.result_metadata(result, settings.coin_public_url))
+    release_memory()  # encoding the tables is the peak of a large run
     return backtest_files(result)
 
 

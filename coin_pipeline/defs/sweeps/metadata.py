@@ -10,7 +10,7 @@ from dagster import MetadataValue
 
 from coin_pipeline.defs.excerpts import bullet_list
 from coin_pipeline.defs.sweeps.progress import BEST_OBJECTIVE, POINTS_EVALUATED, POINTS_PLANNED
-from coin_pipeline.results.store import Json, report_key
+from coin_pipeline.results.store import Json, report_path, task_key
 from coin_pipeline.sweeps.plan import SweepChunk, SweepPlan, format_point
 from coin_pipeline.sweeps.result import TRIALS_FILE, SweepResult
 from coin_pipeline.sweeps.spec import SweepSpec
@@ -54,18 +54,23 @@ def trials_metadata(spec: SweepSpec, table: pa.Table, seconds: float | None) -> 
     return metadata
 
 
-def sweep_metadata(result: SweepResult, data_root: Path) -> Mapping[str, MetadataValue]:
-    """Return the best points, the warnings, the digest of the trials, and the paths of all files."""
+def sweep_metadata(result: SweepResult, data_root: Path, api_url: str) -> Mapping[str, MetadataValue]:
+    """Return the best points, the warnings, the trials with their digest, and the report.
+
+    Args:
+        result: The result.
+        data_root: Folder of the store.
+        api_url: Public URL of the API, which serves the report.
+    """
     document = result.document
-    folder = data_root / report_key("tasks", document["run_id"])
     metadata: dict[str, MetadataValue] = {
         "points": MetadataValue.int(document["points"]),
         "skipped": MetadataValue.int(document["skipped"]),
         "top": MetadataValue.table([_row(point) for point in document["top"]] or [dg.TableRecord({})]),
         "warnings": MetadataValue.md(bullet_list(document["warnings"])),
         "trials_sha256": MetadataValue.text(document["trials"]["sha256"]),
-        "trials": MetadataValue.path(folder.with_name(TRIALS_FILE)),
-        "report": MetadataValue.path(folder),
+        "trials": MetadataValue.path(data_root / task_key(document["run_id"], TRIALS_FILE)),
+        "report": MetadataValue.url(api_url.rstrip("/") + report_path(document["run_id"])),
     }
     if document["best"]:
         best = document["best"]

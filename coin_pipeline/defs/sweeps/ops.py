@@ -20,7 +20,7 @@ from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
 from coin_pipeline.orchestration.memory_limit import memory_limit_mib
 from coin_pipeline.orchestration.retries import task_id_of
-from coin_pipeline.report.sweep_page import equity_figures, render_sweep_report
+from coin_pipeline.report.sweep_page import equity_figures
 from coin_pipeline.results.publish import ResultFiles
 from coin_pipeline.settings import load_settings
 from coin_pipeline.storage.base import ObjectStore
@@ -111,11 +111,10 @@ def finish_sweep(
     with translate_errors():
         task_id = task_id_of(context.instance, context.run)
         finished = result.assemble(task_id, tables, candles, strategies, settings.environment, alive.started_at)
-    context.add_output_metadata(metadata.sweep_metadata(finished, settings.data_root))
-    report = render_sweep_report(finished.document, finished.trials).encode()
+    context.add_output_metadata(metadata.sweep_metadata(finished, settings.data_root, settings.coin_public_url))
     best = finished.best_equity
     figures = {} if best is None else equity_figures(best, finished.spec.timezone)
-    return sweep_files(replace(finished, report=report, equity_figures=figures))
+    return sweep_files(replace(finished, equity_figures=figures))
 
 
 def _uses_ray(spec: SweepSpec) -> bool:
