@@ -12,20 +12,24 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_value
-from coin_pipeline.backtest.messages import check_sentence, warning_sentences
+from coin_pipeline.backtest.messages import check_sentence
+from coin_pipeline.backtest.option_labels import option_texts
+from coin_pipeline.backtest.options import spec_of
+from coin_pipeline.backtest.skipped_signals import NOT_TRADED, skipped_text
 from coin_pipeline.backtest.tables import Tables
 from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.languages import Language
 from coin_pipeline.report.assets import CHARTS_FOLDER, CHARTS_SCRIPT
 from coin_pipeline.report.encoding import encode_data
-from coin_pipeline.report.figures import equity_figure
+from coin_pipeline.report.figures import equity_pictures
 from coin_pipeline.report.packing import unpack
 from coin_pipeline.report.page import GAPS_SHOWN, SYMBOLS_NAMED, template_environment
 from coin_pipeline.report.payload import Analysis, Histogram, ReportData, Trades
 from coin_pipeline.report.period_tables import month_rows
 from coin_pipeline.report.pictures import coverage_strip, histogram_picture
 from coin_pipeline.report.texts import Writer, script_texts
+from coin_pipeline.report.warning_list import warning_list
 from coin_pipeline.results.store import Json
 
 _HERE: Final = Path(__file__).parent
@@ -92,7 +96,7 @@ def render_backtest_page(
     """
     write = Writer(language)
     metrics, zone = document["metrics"], document.get("timezone", SEOUL)
-    spec = document.get("spec", {})
+    spec = spec_of(document)
     checks = _checks(document, language)
     shown = max(_CHECKS_SHOWN, sum(not check["passed"] for check in checks))
     values = {
@@ -113,17 +117,20 @@ def render_backtest_page(
         "symbol_figures": _SYMBOL_FIGURES,
         "excess": _difference(metrics["total_return"], metrics["buy_and_hold"]),
         "break_even": partial(break_even_text, percent="%", language=language),
+        "options": option_texts(spec, language),
         "ticks": spec.get("tick_sizes", "none") != "none",
         "position_size": spec.get("position_size") or 1.0,  # null without an account
         "quote": quote_of(document["symbols"][0]["symbol"]),
         "heat": partial(_heat, _largest_month(analysis)),
-        "equity_picture": _safe(equity_figure(tables["equity"], write("picture"), language, zone)),
+        "equity_pictures": _safe(equity_pictures(tables["equity"], write("picture"), language, zone)),
         "daily_picture": _histogram(write, "daily_returns", analysis["daily_returns"]),
         "monthly_picture": _histogram(write, "monthly_returns", analysis["monthly_returns"]),
         "trade_picture": _histogram(write, "trade_returns", analysis["trade_returns"]),
         "months": month_rows(data["periods"]),
         "strips": _strips(write, document, analysis),
-        "warnings": warning_sentences(document, language),
+        "not_traded": NOT_TRADED.write(language),
+        "skipped": skipped_text(document, language),
+        "warnings": warning_list(document, language),
         "gaps_shown": GAPS_SHOWN,
         "symbols_named": SYMBOLS_NAMED,
         "checks": checks[:shown],
@@ -133,7 +140,7 @@ def render_backtest_page(
         "encoded_data": _safe(encode_data(data)),
         **_inlined()._asdict(),
     }
-    return _environment().get_template("backtest.html.j2").render(values)
+    return _environment(language).get_template("backtest.html.j2").render(values)
 
 
 def _safe(markup: str) -> Markup:
@@ -142,8 +149,8 @@ def _safe(markup: str) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
-    environment = template_environment().overlay()
+def _environment(language: Language) -> Environment:
+    environment = template_environment(language).overlay()
     environment.filters = environment.filters | {"side": _side, "arrow": _arrow, "days": _days, "gain": _gain}
     return environment
 

@@ -17,21 +17,20 @@ from coin_pipeline.report.chart import NO_INPUTS, ChartInputs, size_of, symbol_d
 from coin_pipeline.report.daily_curves import daily_curves
 from coin_pipeline.report.packing import (
     FRACTION_DECIMALS,
-    decimals_of,
-    decimals_of_largest,
     extreme_rows,
     length_of,
     pack,
+    pack_exact,
 )
 from coin_pipeline.report.payload import Curves, ReportData, SymbolData, Trades
 from coin_pipeline.report.period_tables import period_tables
 from coin_pipeline.report.statistics import Daily
+from coin_pipeline.results.table_formats import csv_schema
 
 MAX_CHARTS = 40
 """Symbols with a price chart."""
-_NUMBERS_PER_TRADE, _NUMBERS_PER_DAY = 9, 6
+_NUMBERS_PER_TRADE, _NUMBERS_PER_DAY = 18, 6
 _CURVE_BUCKETS = 600
-_AMOUNT_DIGITS = 7
 
 
 class Limits(NamedTuple):
@@ -44,7 +43,7 @@ class Limits(NamedTuple):
         numbers: Numbers of trades, days and charts, of about two bytes each.
     """
 
-    trades: int = 50_000
+    trades: int = 30_000
     candles: int = 50_000
     periods: int = 1_000
     numbers: int = 540_000
@@ -96,6 +95,7 @@ def report_data(
         "periods": period_tables(document, daily, every_trade, limits.periods),
         "symbols": charts,
         "symbols_left_out": [name for name in names if name not in shown],
+        "csv_columns": csv_schema("trades").names,
         "trades": _trades(trades[: limits.trades], symbol[: limits.trades], len(trades)),
     }
 
@@ -158,17 +158,16 @@ def _trades(trades: pa.Table, symbol: Ints, total: int) -> Trades:
         trades[name].to_numpy().astype(float)
         for name in ("entry_price", "exit_price", "return_pct", "spent", "bars_held", "open_at_end")
     )
-    decimals, profit = decimals_of(entry_price, exit_price), net_return * spent
     reason = trades["exit_reason"].unify_dictionaries().combine_chunks()
     return {
         "total": total,
         "symbol": pack(symbol),
         "entry_time": pack(_seconds(trades["entry_time"])),
         "exit_time": pack(_seconds(trades["exit_time"])),
-        "entry_price": pack(entry_price, decimals),
-        "exit_price": pack(exit_price, decimals),
-        "net_return": pack(net_return, FRACTION_DECIMALS),
-        "profit": None if np.isnan(spent).all() else pack(profit, decimals_of_largest(profit, _AMOUNT_DIGITS)),
+        "entry_price": pack_exact(entry_price),
+        "exit_price": pack_exact(exit_price),
+        "net_return": pack_exact(net_return),
+        "spent": None if np.isnan(spent).all() else pack_exact(spent),
         "bars_held": pack(bars_held),
         "reason": pack(reason.indices.to_numpy().astype(np.int64)),
         "reasons": reason.dictionary.to_pylist(),

@@ -12,7 +12,7 @@ _LEVEL = 4  # level 3 is slower for these numbers, and level 5 takes twice the t
 def encode_data(data: ReportData) -> str:
     """Return the data as JSON with one key, `gzip`: its JSON, compressed, in Base64.
 
-    50,000 trades take a quarter of the space that way. The text has no character with a meaning in HTML.
+    Many trades take about half of the space that way. The text has no character with a meaning in HTML.
     """
     content = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return json.dumps({"gzip": base64.b64encode(gzip.compress(content, _LEVEL, mtime=0)).decode()})

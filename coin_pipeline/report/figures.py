@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,17 +15,20 @@ from coin_pipeline.backtest.tables import unstack
 from coin_pipeline.candles.timeframe import SEOUL, utc, zone_offset_ns
 from coin_pipeline.languages import Language, Text
 from coin_pipeline.report.axes import Axis, Tick, growth_axis, time_axis, time_ticks, value_ticks
+from coin_pipeline.report.svg import MUTED, escape_xml, svg_text, text_width
 from coin_pipeline.storage.mapped import release_pages
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 # The unit is half a pixel: integers keep the file small and are fine enough for a smooth line.
-WIDTH, HEIGHT = 1800, 840
+WIDTH, NARROW, HEIGHT = 1800, 720, 840
 LEFT, RIGHT = 120, 1730
 GROWTH_TOP, GROWTH_BOTTOM = 140, 540
 DRAWDOWN_TOP, DRAWDOWN_BOTTOM = 596, 756
 MAX_SYMBOL_LINES = 6
+_LEGEND_LEFT, _LEGEND_TOP, _LEGEND_ROW = 24, 84, 34
+_TICK = 200  # width that a label of the time axis has at least
 _COLUMN, _COLUMN_OF_MANY = 2, 4  # width of a thinned column: one pixel, or two if there are many lines
 _MAX_TITLE = 100
 _MIN_DEPTH = 0.01  # minimum depth of the drawdown panel
@@ -34,8 +36,7 @@ _MIN_DEPTH = 0.01  # minimum depth of the drawdown panel
 # Okabe and Ito, "Color Universal Design" (2008): distinguishable with colour blindness.
 BLUE, _RED = "#0072b2", "#d55e00"
 _SYMBOL_COLOURS = ("#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#882255")
-_INK, MUTED, _GRID = "#1f2328", "#6e7781", "#e4e7eb"
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_GRID = "#e4e7eb"
 
 
 _HELD = Text("buy and hold", "매수 후 보유")
@@ -75,20 +76,34 @@ def equity_figure(equity: pa.Table, title: str, language: Language = "en", zone:
         language: Language of the labels.
         zone: Time zone of the labels, an IANA name.
     """
+    return next(_equity_figures(equity, title, language, zone, (WIDTH,)))
+
+
+def equity_pictures(equity: pa.Table, title: str, language: Language = "en", zone: str = SEOUL) -> str:
+    """Return `equity_figure` for wide screens and another drawing for phones, as HTML; the styles show one of them."""
+    large, small = _equity_figures(equity, title, language, zone, (WIDTH, NARROW))
+    return f'<div class="picture large">{large}</div><div class="picture small">{small}</div>'
+
+
+def _equity_figures(
+    equity: pa.Table, title: str, language: Language, zone: str, widths: Sequence[int]
+) -> Iterator[str]:
+    """Yield a drawing of each width."""
     curves = _curves(equity)
     account = account_of(curves)
     if account.name == SHARED:  # its symbols have no separate accounts
         curves = [account]
     lines = _lines(curves, account, language)
     heading = title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
-    time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, RIGHT)
-    elements = [
-        *_legend(lines),
-        *_time_marks(time, account.time, language, zone, (GROWTH_TOP, GROWTH_BOTTOM), (DRAWDOWN_TOP, DRAWDOWN_BOTTOM)),
-        *_growth_panel(lines, time, language),
-        *_drawdown_panel(account, time, language),
-    ]
-    return _svg(heading, elements)
+    panels = ((GROWTH_TOP, GROWTH_BOTTOM), (DRAWDOWN_TOP, DRAWDOWN_BOTTOM))
+    for width in widths:
+        time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, width - (WIDTH - RIGHT))
+        elements = [
+            *_time_marks(time, account.time, language, zone, *panels),
+            *_growth_panel(lines, time, language),
+            *_drawdown_panel(account, time, language),
+        ]
+        yield _svg(heading, lines, elements, width)
 
 
 def profit_figure(lines: Sequence[Line], title: str, currency: str) -> str:
@@ -108,23 +123,30 @@ def profit_figure(lines: Sequence[Line], title: str, currency: str) -> str:
     stamps = np.unique(np.concatenate([line.time for line in lines]))
     time = time_axis(int(stamps[0]), int(stamps[-1]), LEFT, RIGHT)
     elements = [
-        *_legend(lines),
         *_time_marks(time, stamps, "en", SEOUL, (GROWTH_TOP, DRAWDOWN_BOTTOM)),
-        *_value_marks(profit, value_ticks(profit, 6)),
+        *_value_marks(profit, value_ticks(profit, 6), time),
         svg_text(LEFT, GROWTH_TOP - 10, f"Profit and loss, {unit}"),
     ]
     if profit.low < 0 < profit.high:
         elements.append(_rule(f"M{LEFT} {profit(0.0)}H{RIGHT}", strong=True))
     curves = [_path(*_downsample(line.time, line.values, time, profit, _COLUMN)) for line in lines]
-    return _svg(title, [*elements, *map(_stroke, curves, lines)])
+    return _svg(title, lines, [*elements, *map(_stroke, curves, lines)], WIDTH)
 
 
-def _svg(heading: str, elements: Iterable[str]) -> str:
+def _svg(heading: str, lines: Sequence[Line], elements: Iterable[str], width: int) -> str:
+    """Return a figure with its heading and legend; each further row of the legend moves the elements down."""
+    legend = list(_legend(lines, width))
+    lower = max(y for _, y, _ in legend) - _LEGEND_TOP
+    height = HEIGHT + lower
+    keys = "".join(
+        _stroke(f"M{x} {y}h44", line) + svg_text(x + 56, y + 8, line.name, ink=True) for x, y, line in legend
+    )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH // 2}"'
-        f' height="{HEIGHT // 2}" role="img" font-family="system-ui,sans-serif"><title>{escape_xml(heading)}</title>'
-        f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
-        f"{svg_text(24, 42, heading, ink=True, size=28, weight=600)}{''.join(elements)}</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width // 2}"'
+        f' height="{height // 2}" role="img" font-family="system-ui,sans-serif"><title>{escape_xml(heading)}</title>'
+        f'<rect class="paper" width="{width}" height="{height}" fill="#fff"/>'
+        f"{svg_text(_LEGEND_LEFT, 42, heading, ink=True, size=28, weight=600)}{keys}"
+        f'<g transform="translate(0 {lower})">{"".join(elements)}</g></svg>'
     )
 
 
@@ -153,32 +175,35 @@ def _account_name(name: str, language: Language) -> str:
     return _STRATEGY.write(language, symbol=name)
 
 
-def _legend(lines: Sequence[Line]) -> Iterator[str]:
-    x = 24
+def _legend(lines: Sequence[Line], width: int) -> Iterator[tuple[int, int, Line]]:
+    """Yield the coordinates of the key of each line, in as many rows as the width requires."""
+    x, y = _LEGEND_LEFT, _LEGEND_TOP
     *others, account = lines
     for line in (account, *sorted(others, key=lambda line: line.name in _HELD)):
-        yield _stroke(f"M{x} 84h44", line)
-        yield svg_text(x + 56, 92, line.name, ink=True)
-        x += 56 + 13 * len(line.name) + 28
+        length = 56 + text_width(line.name)
+        if x > _LEGEND_LEFT and x + length > width:
+            x, y = _LEGEND_LEFT, y + _LEGEND_ROW
+        yield x, y, line
+        x += length + 28
 
 
 def _time_marks(time: Axis, bars: Ints, language: Language, zone: str, *panels: tuple[int, int]) -> Iterator[str]:
     """Draw ticks at round times in a zone, with the offset that it has at the first bar, and write the range below."""
     ends = [utc(ns).astimezone(ZoneInfo(zone)) for ns in (bars[0], bars[-1])]
     offset = zone_offset_ns(ends[0], zone)
-    for tick in time_ticks(replace(time, low=time.low + offset, high=time.high + offset), 8):
+    for tick in time_ticks(replace(time, low=time.low + offset, high=time.high + offset), _room(time) // _TICK):
         x = int(time(tick.value - offset))
         yield _rule("".join(f"M{x} {top}V{bottom}" for top, bottom in panels))
         yield svg_text(x, DRAWDOWN_BOTTOM + 38, tick.label, anchor="middle")
     first, last = (f"{end:%Y-%m-%d %H:%M}" for end in ends)
-    yield svg_text(RIGHT, HEIGHT - 14, _SPAN.write(language, first=first, last=last, zone=zone), anchor="end")
+    yield svg_text(int(time.end), HEIGHT - 14, _SPAN.write(language, first=first, last=last, zone=zone), anchor="end")
 
 
 def _growth_panel(lines: Sequence[Line], time: Axis, language: Language) -> Iterator[str]:
     lows, highs = zip(*(_range(line.values) for line in lines), strict=True)
     low, high = min(lows), max(highs)
     growth = growth_axis(low, high, GROWTH_BOTTOM, GROWTH_TOP)
-    yield from _value_marks(growth, value_ticks(growth, 5))
+    yield from _value_marks(growth, value_ticks(growth, 5), time)
     label = _GROWTH.write(language)
     if growth.log:
         label = _LOG.write(language, growth=label)
@@ -186,7 +211,7 @@ def _growth_panel(lines: Sequence[Line], time: Axis, language: Language) -> Iter
         label = _CLIPPED.write(language, growth=label, low=growth.low)
     yield svg_text(LEFT, GROWTH_TOP - 10, label)
     if growth.low < 1 < growth.high:
-        yield _rule(f"M{LEFT} {growth(1.0)}H{RIGHT}", strong=True)
+        yield _rule(f"M{LEFT} {growth(1.0)}H{time.end:g}", strong=True)
     column = _COLUMN if len(lines) <= 2 else _COLUMN_OF_MANY  # noqa: PLR2004 - one symbol, and buy and hold
     for line in lines:
         x, y = _downsample(line.time, line.values, time, growth, column)
@@ -204,7 +229,7 @@ def _drawdown_panel(account: Curve, time: Axis, language: Language) -> Iterator[
     deepest = float(account.drawdown.max())
     depth = Axis(0.0, max(deepest, _MIN_DEPTH) * 100, DRAWDOWN_TOP, DRAWDOWN_BOTTOM)
     ticks = value_ticks(depth, 4)
-    yield from _value_marks(depth, [Tick(t.value, f"{t.label}%") for t in ticks])
+    yield from _value_marks(depth, [Tick(t.value, f"{t.label}%") for t in ticks], time)
     yield svg_text(LEFT, DRAWDOWN_TOP - 10, _DRAWDOWN.write(language, deepest=deepest))
     x, y = _downsample(account.time, account.drawdown * 100, time, depth, _COLUMN)
     outline = _path(x, y)
@@ -212,16 +237,21 @@ def _drawdown_panel(account: Curve, time: Axis, language: Language) -> Iterator[
     yield f'<path d="{outline}" fill="none" stroke="{_RED}" stroke-width="2" stroke-linejoin="round"/>'
 
 
-def _value_marks(axis: Axis, ticks: Sequence[Tick]) -> Iterator[str]:
+def _value_marks(axis: Axis, ticks: Sequence[Tick], time: Axis) -> Iterator[str]:
     for tick in ticks:
         y = int(axis(tick.value))
-        yield _rule(f"M{LEFT} {y}H{RIGHT}")
+        yield _rule(f"M{LEFT} {y}H{time.end:g}")
         yield svg_text(LEFT - 12, y + 8, tick.label, anchor="end")
+
+
+def _room(time: Axis) -> int:
+    """Return the width of a time axis."""
+    return int(time.end - time.start)
 
 
 def _downsample(time: Ints, values: Floats, x_axis: Axis, y_axis: Axis, width: int) -> tuple[Ints, Ints]:
     """Return the lowest and highest point of each column, ordered by whether the column rises or falls."""
-    edges = np.linspace(x_axis.low, x_axis.high, (RIGHT - LEFT) // width, endpoint=False).astype(np.int64)
+    edges = np.linspace(x_axis.low, x_axis.high, _room(x_axis) // width, endpoint=False).astype(np.int64)
     starts = np.unique(np.searchsorted(time, edges))
     starts = np.unique(np.append(0, starts[starts < len(time)]))
     last = np.append(starts[1:], len(time)) - 1
@@ -256,19 +286,3 @@ def _stroke(path: str, line: Line) -> str:
 def _rule(path: str, *, strong: bool = False) -> str:
     name, colour = ("base", MUTED) if strong else ("grid", _GRID)
     return f'<path class="{name}" d="{path}" stroke="{colour}" stroke-width="1.5"/>'
-
-
-def svg_text(
-    x: int, y: int, content: str, *, ink: bool = False, anchor: str = "start", size: int = 22, weight: int = 400
-) -> str:
-    """Return an SVG text element, in the ink or the muted colour of the page."""
-    name, colour = ("ink", _INK) if ink else ("muted", MUTED)
-    return (
-        f'<text class="{name}" x="{x}" y="{y}" fill="{colour}" text-anchor="{anchor}" font-size="{size}"'
-        f' font-weight="{weight}">{escape_xml(content)}</text>'
-    )
-
-
-def escape_xml(svg_text: str) -> str:
-    """Escape text for XML; characters that are invalid in XML become U+FFFD."""
-    return escape(_NOT_XML.sub("\ufffd", svg_text))

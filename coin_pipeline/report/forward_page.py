@@ -4,8 +4,9 @@ import numpy as np
 from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import Json, format_signed_amount
-from coin_pipeline.report.figures import BLUE, MUTED, Line, profit_figure
+from coin_pipeline.report.figures import BLUE, Line, profit_figure
 from coin_pipeline.report.page import SYMBOLS_NAMED, template_environment
+from coin_pipeline.report.svg import MUTED
 
 _DASHES = "9 7"
 

@@ -38,6 +38,19 @@ def pack(values: npt.NDArray[Any], decimals: int = 0) -> Column:
     return {"divisor": divisor, "deltas": _with_nulls(np.diff(scaled, prepend=0), finite)}
 
 
+def pack_exact(values: Floats) -> Column:
+    """Return a column of exactly these numbers: as integers if a power of ten makes all whole, else as they are.
+
+    >>> pack_exact(np.array([1.5, 1.25])), pack_exact(np.array([1 / 3]))
+    ({'divisor': 100, 'deltas': [150, -25]}, {'values': [0.3333333333333333]})
+    """
+    packed = pack(values, decimals_of(values))
+    if np.array_equal(unpack(packed), values, equal_nan=True):
+        return packed
+    finite = np.isfinite(values)
+    return {"values": _with_nulls(values[finite], finite)}
+
+
 def unpack(column: Column) -> Floats:
     """Return the numbers of a column, NaN for nulls, as the script of a report does.
 

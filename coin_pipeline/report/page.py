@@ -9,7 +9,6 @@ from decimal import Decimal
 from functools import cache, partial
 from importlib.util import cache_from_source
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
@@ -18,13 +17,15 @@ from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import format_amount, pluralize
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_figure, format_value
+from coin_pipeline.backtest.option_labels import format_rate
 from coin_pipeline.candles.timeframe import SEOUL
+from coin_pipeline.languages import Language, Text
 
 GAPS_SHOWN = 5
 """Candle gaps listed per symbol."""
 SYMBOLS_NAMED = 12
 """Symbols named in the heading; the tables name all."""
-_UNDEFINED = Markup('<span class="undefined" title="undefined">&ndash;</span>')
+_UNDEFINED = Text("undefined", "값 없음")
 
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -41,49 +42,49 @@ class _CompiledTemplates(FileSystemBytecodeCache):
 
 
 @cache
-def template_environment() -> Environment:
-    """Return the Jinja environment of the reports, with the filters that format figures."""
+def template_environment(language: Language = "en") -> Environment:
+    """Return the Jinja environment of the reports in a language, with the filters that format figures.
+
+    Compiled templates are stored for each language, since filtered constants are in them as texts.
+    """
     environment = Environment(
         loader=PackageLoader("coin_pipeline.report"),
-        bytecode_cache=None if sys.dont_write_bytecode else _CompiledTemplates(_COMPILED),
+        bytecode_cache=None if sys.dont_write_bytecode else _CompiledTemplates(_COMPILED, f"__jinja2_{language}_%s"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     units = {"integer": Unit.COUNT, "percent": Unit.SHARE, "change": Unit.CHANGE, "ratio": Unit.RATIO}
-    environment.filters |= {name: _or_undefined(partial(_with_unit, unit)) for name, unit in units.items()}
-    environment.filters["figure"] = _figure
+    undefined = Markup('<span class="undefined" title="{}">&ndash;</span>').format(_UNDEFINED.write(language))
+    optional: dict[str, Callable[..., str]] = {name: partial(_with_unit, unit) for name, unit in units.items()}
+    optional |= {"figure": _figure, "local": _local}
+    environment.filters |= {name: partial(_or_undefined, formatter, undefined) for name, formatter in optional.items()}
     environment.globals["figures"] = FIGURES
     environment.globals["break_even"] = partial(break_even_text, percent="%")
-    environment.filters |= {"local": _local, "instants": _instants, "points": _points, "price": _price}
+    environment.filters |= {"instants": _instants, "points": _points, "price": _price}
     environment.filters |= {"amount": format_amount, "counted": pluralize}
-    environment.filters |= {"rate": _rate, "rate3": _rate3}
+    environment.filters |= {"rate": format_rate, "rate3": _rate3}
     return environment
 
 
-def _or_undefined(formatter: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Extend a filter to show None as a dash titled 'undefined'."""
-    return lambda value: _UNDEFINED if value is None else formatter(value)
+def _or_undefined(formatter: Callable[..., str], undefined: Markup, value: object, *options: str) -> str:
+    """Format a value, or show a dash in place of None."""
+    return undefined if value is None else formatter(value, *options)
 
 
 def _with_unit(unit: Unit, value: float) -> str:
     return format_value(unit, value, percent="%")
 
 
-def _figure(value: float | None, name: str) -> str:
+def _figure(value: float, name: str) -> str:
     """Format a figure of a result by its key."""
-    return _UNDEFINED if value is None else format_figure(name, value, percent="%")
+    return format_figure(name, value, percent="%")
 
 
 def _points(fraction: float) -> str:
     """Format a difference of two fractions in percentage points."""
     return f"{100 * fraction:+z,.2f} pp"
-
-
-def _rate(fraction: float) -> str:
-    """Format a configured cost rate with all its digits."""
-    return f"{100 * fraction:.6g}%"
 
 
 def _rate3(fraction: float) -> str:
@@ -96,10 +97,8 @@ def _price(value: float) -> str:
     return f"{Decimal(f'{value:.10g}'):,f}"
 
 
-def _local(instant: str | float | None, zone: str = SEOUL) -> str:
+def _local(instant: str | float, zone: str = SEOUL) -> str:
     """Write an ISO timestamp or seconds since 1970 in a time zone, to the minute; the text around it names the zone."""
-    if instant is None:
-        return _UNDEFINED
     time = datetime.fromisoformat(instant) if isinstance(instant, str) else datetime.fromtimestamp(instant, UTC)
     return f"{time.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
 

@@ -158,7 +158,7 @@ class SymbolData(TypedDict):
 
 
 class Trades(TypedDict):
-    """Trades in order of entry, by column.
+    """Trades in order of entry, by column. Prices, returns and amounts are exact, as in the table of the result.
 
     Attributes:
         total: Number of trades in the symbols that are shown; more than the rows if not all fit, then the last ones are
@@ -169,7 +169,7 @@ class Trades(TypedDict):
         entry_price: Market price.
         exit_price: Market price.
         net_return: Return net of the costs of both legs.
-        profit: Gain or loss in the quote currency; null if the money spent is unknown.
+        spent: Money spent on the entry, in the quote currency; null if it is unknown.
         bars_held: Bars between entry and exit.
         reason: Index in `reasons`.
         reasons: Keys of the exit reasons, such as "stop_loss".
@@ -183,7 +183,7 @@ class Trades(TypedDict):
     entry_price: Column
     exit_price: Column
     net_return: Column
-    profit: Column | None
+    spent: Column | None
     bars_held: Column
     reason: Column
     reasons: list[str]
@@ -203,6 +203,7 @@ class ReportData(TypedDict):
         periods: Trades and returns by period, the shortest first; no days if bars are longer.
         symbols: The symbols with a price chart or the reason why not: those with most trades first.
         symbols_left_out: Names without an entry in `symbols`, for lack of space.
+        csv_columns: Columns of the trades as a file, the same as those of the API.
         trades: The trades.
     """
 
@@ -215,6 +216,7 @@ class ReportData(TypedDict):
     periods: list[PeriodTable]
     symbols: list[SymbolData]
     symbols_left_out: list[str]
+    csv_columns: list[str]
     trades: Trades
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.markets import common_quote
+from coin_pipeline.backtest.tables import trade_profits
 from coin_pipeline.candles.timeframe import DAY_NS, parse_timeframe
 from coin_pipeline.engine.bars import Bools, Floats, Ints
 from coin_pipeline.report.packing import FRACTION_DECIMALS, decimals_of_largest, pack, unpack
@@ -55,8 +56,8 @@ def period_tables(document: Json, daily: Daily, trades: pa.Table, limit: int) ->
     """
     symbols = [part["symbol"] for part in document["symbols"]]
     has_days = parse_timeframe(document["timeframe"]).ns <= DAY_NS
-    net, spent = (trades[name].to_numpy().astype(float) for name in ("return_pct", "spent"))
-    profit = None if common_quote(symbols) is None or np.isnan(spent).all() else net * spent
+    net, gained = (column.to_numpy().astype(float) for column in (trades["return_pct"], trade_profits(trades)))
+    profit = None if common_quote(symbols) is None or np.isnan(gained).all() else gained
     # A trade that is open at the end exits at the close of the last bar, which may be on the next day.
     row = np.searchsorted(daily.end, trades["exit_time"].cast(pa.int64()).to_numpy(), side="right")
     exit_day = daily.day[np.minimum(row, len(daily.day) - 1)]

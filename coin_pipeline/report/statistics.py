@@ -20,6 +20,8 @@ DAYS_PER_YEAR, MONTHS_PER_YEAR = 365, 12
 _FIRST_YEAR = 1970
 _MIN_SAMPLE = 2  # values that a deviation or a distribution needs
 _MAX_BINS = 60
+_FEW, _BINS_OF_FEW = 10, 20
+"""Number of returns below which each has a bin of its own, and the number of bins of their range."""
 _ROUNDING = 1e-12
 """Returns that differ by no more are equal but for rounding errors."""
 _PERCENTILES = (5, 50, 95)
@@ -190,19 +192,22 @@ def match_volatility(returns: Floats, benchmark: Floats) -> Matched | None:
 
 
 def histogram(values: Floats) -> Histogram | None:
-    """Return the distribution of returns in bins of equal width, with an edge at 0.
+    """Return the distribution of returns in bins of equal width, with an edge at 0 and an empty bin at both ends.
 
     It is None below two returns, and if all are 0, as those of an account that never traded.
 
     The width is that of Freedman and Diaconis, "On the histogram as a density estimator" (1981), limited to 60 bins.
+    Few returns, of which it would be almost the range, have narrow bins.
     """
     if len(values) < _MIN_SAMPLE or not values.any():
         return None
     low, lower, upper, high = np.percentile(values, (0, 25, 75, 100))
     widest = (high - low) or max(abs(high), 1e-3)
     width = max(2 * (upper - lower) / np.cbrt(len(values)), widest / _MAX_BINS)
+    if len(values) < _FEW:
+        width = widest / _BINS_OF_FEW
     first = math.floor(low / width)
-    edges = width * np.arange(first, max(math.ceil(high / width), first + 1) + 1)
+    edges = width * np.arange(first - 1, max(math.ceil(high / width), first + 1) + 2)
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)  # the product may be below `high` by a bit
     return {
         "edges": edges.tolist(),

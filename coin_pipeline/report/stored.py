@@ -23,18 +23,21 @@ from coin_pipeline.report.chart import NO_INPUTS, ChartInputs
 from coin_pipeline.report.data import limits_for_share, report_data
 from coin_pipeline.report.encoding import encode_data
 from coin_pipeline.report.strategy_lines import LinesOf, no_lines, strategy_lines
+from coin_pipeline.report.sweep_page import render_sweep_report
 from coin_pipeline.results.legacy import symbol_name
 from coin_pipeline.results.store import load_result, report_key, require_structure, result_key, stored_document
 from coin_pipeline.results.tables import ResultTable, open_table, read_indicators
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
+from coin_pipeline.sweeps.plan import FORMAT
+from coin_pipeline.sweeps.stored_points import read_objectives
 
 MAX_EQUITY_ROWS = 2_000_000
 """Rows of equity that are read at once; of a result with more, only the account is kept in memory."""
 MAX_BYTES = 1_500_000
 """Size of a report; one that exceeds it is built again with less data."""
 _MARGIN, _MIN_SHARE = 1.2, 0.05
-_STORED_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_STYLES_ONLY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 class Report(NamedTuple):
@@ -57,14 +60,13 @@ def read_report(
 ) -> Report:
     """Return the report of a stored result.
 
-    That of a backtest is built from its document and tables. That of a sweep was stored with it, as were those of the
-    first schemas of backtests.
+    It is built from the document and the tables. Those of the first schemas of backtests were stored with the result.
 
     Args:
         store: Object store of the results.
         candles: Where the candles of backtests are stored.
         run_id: The run.
-        language: Language of the report of a backtest.
+        language: Language of the report, unless it was stored with the result.
         strategies: Returns the registered strategies, of which that of a backtest plots its lines; None to plot none.
         user_code: As for `strategy_lines`.
         symbol: The only symbol whose price and trades are shown, in either spelling; None for all. Figures are always
@@ -82,6 +84,8 @@ def read_report(
     if document.get("version") != SCHEMA:
         if symbol is not None:
             raise NoSymbolReport(run_id, symbol, ())
+        if document.get("version") == FORMAT:
+            return _sweep_report(store, run_id, document, language)
         return _stored_report(store, run_id, document)
     indicators = read_indicators(store, run_id)
     with require_structure(result_key(stored_document(store, run_id).shelf, run_id), UndefinedError):
@@ -123,12 +127,18 @@ def _symbol_of(document: Json, symbol: str) -> str:
     return name
 
 
+def _sweep_report(store: ObjectStore, run_id: str, document: Json, language: Language) -> Report:
+    with require_structure(result_key("tasks", run_id), UndefinedError):
+        html = render_sweep_report(document, read_objectives(store, document), language)
+    return Report(html, _STYLES_ONLY)
+
+
 def _stored_report(store: ObjectStore, run_id: str, document: Json) -> Report:
     try:
         html = store.get(report_key(stored_document(store, run_id).shelf, run_id))
     except ObjectNotFound:
         raise NoReport(run_id, str(document.get("version", "1.0"))) from None
-    return Report(html.decode(errors="replace"), _STORED_POLICY)
+    return Report(html.decode(errors="replace"), _STYLES_ONLY)
 
 
 def _read_tables(store: ObjectStore, run_id: str, document: Json, max_equity_rows: int) -> Tables:

@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.languages import Language, Text
-from coin_pipeline.report.figures import escape_xml, svg_text
+from coin_pipeline.report.svg import escape_xml, svg_text
 
 # The unit is half a pixel, as in `figures`.
 WIDTH, LEFT, RIGHT, TOP, BELOW = 1800, 240, 1730, 150, 110

@@ -10,12 +10,16 @@ from markupsafe import Markup
 
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.labels import FIGURES, format_figure, sweep_columns
+from coin_pipeline.backtest.option_labels import option_texts
+from coin_pipeline.candles.timeframe import SEOUL
+from coin_pipeline.engine.bars import Floats
 from coin_pipeline.languages import Language, Text
 from coin_pipeline.report.figures import equity_figure
 from coin_pipeline.report.page import SYMBOLS_NAMED, template_environment
 from coin_pipeline.report.sweep_map import HeatMapStyle, heat_map_figure
-from coin_pipeline.report.texts import PAGE
-from coin_pipeline.sweeps.trials import objectives_of
+from coin_pipeline.report.sweep_texts import SWEEP_PAGE
+from coin_pipeline.report.texts import PAGE, Writer
+from coin_pipeline.report.warning_list import warning_list
 
 _NEUTRAL = {"win_rate": 0.5, "profit_factor": 1.0}  # objectives whose value without gain or loss is not 0
 _TITLES = {
@@ -25,26 +29,37 @@ _TITLES = {
 _BEST_FIGURES = ("buy_and_hold", "max_drawdown", "sharpe", "profit_factor", "win_rate", "trades")
 
 
-def render_sweep_report(document: Json, trials: pa.Table) -> str:
+def render_sweep_report(document: Json, objectives: Floats, language: Language = "en") -> str:
     """Return the report of a sweep as HTML.
 
     Args:
         document: Result document from `sweeps.result.assemble`.
-        trials: Table of trials of the sweep.
+        objectives: Objective of each point, shape (k,), NaN where it is undefined.
+        language: Language of its texts.
     """
-    objectives = objectives_of(trials, len(document["symbols"]))
     known = objectives[~np.isnan(objectives)]
-    figures = [Markup(figure) for figure in heat_map_figures(document).values()]  # noqa: S704 - escaped by the figure
+    objective, best, zone = document["objective"], document["best"], document.get("timezone", SEOUL)
+    swept = {dimension["name"] for dimension in document["spec"]["space"]}
+    fixed = {name: value for name, value in document["spec"].items() if name not in swept}
     values = {
         "document": document,
-        "best_names": ["cagr" if document["objective"] == "total_return" else "total_return", *_BEST_FIGURES],
-        "row_names": sweep_columns(document["objective"]),
-        "figures_svg": figures,
+        "language": language,
+        "zone": zone,
+        "_": Writer(language, SWEEP_PAGE),
+        "figure_label": lambda name: FIGURES[name].text.write(language),
+        "figure_meaning": lambda name: FIGURES[name].note.write(language),
+        "objective_name": _in_sentence(objective, language),
+        "best_names": ["cagr" if objective == "total_return" else "total_return", *_BEST_FIGURES],
+        "columns": sweep_columns(objective),
+        "options": option_texts(fixed, language),
+        "warnings": warning_list(document, language),
+        "best_warnings": best and warning_list({**best, "timezone": zone}, language),
+        "heat_maps": [Markup(figure) for figure in heat_map_figures(document, language).values()],  # noqa: S704 - escaped by the figure
         "quantiles": dict(zip(("lowest", "25%", "median", "75%", "highest"), _quartiles(known), strict=True)),
         "undefined": len(objectives) - len(known),
         "symbols_named": SYMBOLS_NAMED,
     }
-    return template_environment().get_template("sweep.html.j2").render(values)
+    return template_environment(language).get_template("sweep.html.j2").render(values)
 
 
 def equity_figures(equity: pa.Table, zone: str) -> dict[Language, bytes]:
@@ -74,8 +89,7 @@ def heat_map_figures(
     if not heat_map:
         return {}
     objective = document["objective"]
-    figure, neutral = FIGURES[objective].text, _NEUTRAL.get(objective, 0.0)
-    name = Text(figure.en.lower(), figure.ko).write(language)
+    name, neutral = _in_sentence(objective, language), _NEUTRAL.get(objective, 0.0)
     formatter = partial(format_figure, objective, percent="%")
     return {
         which: heat_map_figure(
@@ -84,6 +98,12 @@ def heat_map_figures(
         for which, title in _TITLES.items()
         if which == "best" or heat_map["median"] != heat_map["best"]
     }
+
+
+def _in_sentence(objective: str, language: Language) -> str:
+    """Return the label of an objective as it is within a sentence."""
+    label = FIGURES[objective].text
+    return Text(label.en.lower(), label.ko).write(language)
 
 
 def _quartiles(values: np.ndarray) -> list[float | None]:

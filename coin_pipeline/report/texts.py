@@ -83,14 +83,11 @@ PAGE: Mapping[str, Text] = {
     "account": Text("Account", "계좌"),
     "shared_cash": Text(
         "All symbols were traded from one cash account, which started with {start} and ended at {end}, with at most "
-        "{positions} positions open at a time, each opened with {size} of the equity. Skipped signals: {no_slot} "
-        "because no "
-        "position was free, {too_small} for lack of cash. The figures of each symbol below are those of the account's "
-        "trades in it, taken one after another.",
+        "{positions} positions open at a time, each opened with {size} of the equity. The figures of each "
+        "symbol below are those of the account's trades in it, taken one after another.",
         "모든 종목을 하나의 현금 계좌로 거래했습니다. 시작 금액 {start}, 최종 평가액 {end}. 동시 보유는 최대 "
-        "{positions}개이며, 매번 자산의 {size}로 진입했습니다. "
-        "건너뛴 신호: 빈자리가 없어서 {no_slot}건, 현금이 부족해서 {too_small}건. 아래의 종목별 수치는 이 계좌가 그 "
-        "종목에서 한 거래를 차례로 이은 것입니다.",
+        "{positions}개이며, 매번 자산의 {size}로 진입했습니다. 아래의 종목별 수치는 이 계좌가 그 종목에서 한 "
+        "거래를 차례로 이은 것입니다.",
     ),
     "own_cash": Text(
         "Each symbol has an account of its own, whose positions are each opened with {size} of its equity.",
@@ -98,8 +95,10 @@ PAGE: Mapping[str, Text] = {
     ),
     "returns": Text("Monthly and yearly returns", "월별·연도별 수익률"),
     "returns_note": Text(
-        "Calendar months and years in {zone}; the first and the last may be incomplete.",
-        "{zone} 기준 달력의 월과 연도입니다. 처음과 마지막은 일부 기간일 수 있습니다.",
+        "Calendar months and years in {zone}; the first and the last may be incomplete. Buy and hold is valued at the "
+        "close here and in the charts, without the costs of the final sale; the figure at the top is net of these too.",
+        "{zone} 기준 달력의 월과 연도입니다. 처음과 마지막은 일부 기간일 수 있습니다. 이 표와 차트의 매수 후 보유는 "
+        "마지막 매도 비용을 빼기 전의 종가 평가이며, 맨 위의 수치는 이 비용까지 뺀 값입니다.",
     ),
     "year": Text("Year", "연도"),
     "months": Text(
@@ -231,6 +230,7 @@ PAGE: Mapping[str, Text] = {
     "spec": Text("Spec", "설정"),
     "code": Text("Code", "코드"),
     "candles_of": Text("Candles of {symbol}", "{symbol} 캔들"),
+    "warm_up_candles_of": Text("Warm-up candles of {symbol}", "{symbol} 워밍업 캔들"),
     "versions": Text("Versions", "버전"),
     "schema": Text("schema {version}", "스키마 {version}"),
     "executed": Text("Executed", "실행 환경"),
@@ -242,9 +242,6 @@ PAGE: Mapping[str, Text] = {
         "과거 캔들로 실행한 시뮬레이션입니다. 과거의 결과가 미래의 결과를 보장하지 않습니다.",
     ),
     "charts_by": Text("Charts: {notice}", "차트: {notice}"),
-    "stop_loss": Text("stop loss", "손절"),
-    "take_profit": Text("take profit", "익절"),
-    "trailing_stop": Text("trailing stop", "트레일링 스톱"),
 }
 """Texts of the template, besides those of warnings and checks."""
 
@@ -329,14 +326,14 @@ SCRIPT: Mapping[str, Text] = {
 
 
 class Writer:
-    """Writes the texts of the template in one language: `write("days")`, `write("run", name="x")`."""
+    """Writes the texts of a template in one language: `write("days")`, `write("run", name="x")`."""
 
-    def __init__(self, language: Language) -> None:
-        self._language = language
+    def __init__(self, language: Language, texts: Mapping[str, Text] = PAGE) -> None:
+        self._language, self._texts = language, texts
 
     def __call__(self, key: str, **values: object) -> str:
         """Return a text with its placeholders filled."""
-        return PAGE[key].write(self._language, **values)
+        return self._texts[key].write(self._language, **values)
 
     def exit_reason(self, reason: str) -> str:
         """Return what the scripts call an exit reason; an unknown one as it is."""
@@ -344,7 +341,7 @@ class Writer:
 
     def get(self, key: str, default: str) -> str:
         """Return a text, or a default if there is none."""
-        return self(key) if key in PAGE else default
+        return self(key) if key in self._texts else default
 
 
 def script_texts(language: Language) -> dict[str, str]:

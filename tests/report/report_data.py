@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coin_pipeline.backtest.tables import TABLE_SCHEMAS
 from coin_pipeline.report.payload import (
     Analysis,
     CalendarPeriod,
@@ -107,7 +108,7 @@ def trades_data(number: int, bars: int = 400, symbols: int = 1) -> Trades:
         "entry_price": packed(1e6 + index),
         "exit_price": packed((1e6 + index) * (1 + gains)),
         "net_return": packed(gains, 10**6),
-        "profit": packed(1e7 * gains),
+        "spent": packed(np.full(number, 1e7)),
         "bars_held": packed(np.ones(number)),
         "reason": packed(index % len(REASONS)),
         "reasons": REASONS,
@@ -136,6 +137,7 @@ def report_data(bars: int = 400, trades: int = 10, symbols: int = 1, **changed: 
         "periods": [periods("day", bars), periods("month", -(-bars // 30))],
         "symbols": [symbol_data(name, bars) for name in names[:10]],
         "symbols_left_out": names[10:],
+        "csv_columns": TABLE_SCHEMAS["trades"].names,
         "trades": trades_data(trades, bars, symbols),
         **changed,
     }

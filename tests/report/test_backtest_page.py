@@ -181,12 +181,14 @@ def test_returns_near_zero_have_no_sign_and_huge_ones_are_short(value: float, sh
 
 
 def test_heading_describes_the_backtest() -> None:
-    """Strategy, params, stops, symbols, range, fill and description."""
-    stops = {"stop_loss": 0.05, "take_profit": None, "trailing_stop": None}
-    html = rendered(document(description="A first look", stops=stops))
+    """Strategy, params, options, symbols, range, fill and description."""
+    spec = {"symbols": ["BTC_KRW"], "stop_loss": 0.05, "initial_cash": 7e6, "min_order": 5000.0}
+    html = rendered(document(description="A first look", spec=spec))
     assert "<h1>volume_long_candle</h1>" in html
     assert "<li>vol_multiplier = <b>1.5</b></li>" in html
-    assert "<li>stop loss <b>5%</b></li>" in html
+    assert "<li>Stop-loss <b>5%</b></li>" in html
+    assert "<li>Initial cash <b>7,000,000 KRW</b></li>" in html
+    assert "<li>Minimum order <b>5,000 KRW</b></li>" in html
     assert "BTC_KRW · 1d candles · 2024-01-01 to 2024-12-31, whole days in Asia/Seoul · fills: next open" in html
     assert "<p>A first look</p>" in html
 
@@ -256,17 +258,23 @@ ACCOUNT = {
     "position_size": 0.5,
     "initial_cash": 10_000_000.0,
     "final_value": 12_345_678.9,
-    "no_slot": 1_234,
-    "too_small": 3,
 }
 
 
 def test_shared_account_has_its_cash_and_its_skipped_signals() -> None:
     """Without one, the section is absent."""
-    page = page_of(account=ACCOUNT)
+    page = page_of(part(no_slot=1_234, too_small=3), account=ACCOUNT)
     assert "which started with 10,000,000 KRW and ended at 12,345,679 KRW, with at most 2 positions open" in page.text
-    assert "Skipped signals: 1,234 because no position was free, 3 for lack of cash." in page.text
+    assert (
+        "Signals not traded: 1,237: 1,234 with no position free, 3 for lack of cash or below the minimum order"
+        in page.text
+    )
     assert "cash account" not in page_of().text
+
+
+def test_options_of_a_result_without_a_spec_are_shown() -> None:
+    """Early versions stored none."""
+    assert "Fee rate 0.1%" in page_of().text
 
 
 @pytest.mark.parametrize(

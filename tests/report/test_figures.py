@@ -2,6 +2,7 @@
 
 import re
 import time
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from coin_pipeline.languages import Language
 from coin_pipeline.report import figures
 from coin_pipeline.report.axes import Axis, growth_axis
-from coin_pipeline.report.figures import equity_figure
+from coin_pipeline.report.figures import equity_figure, equity_pictures
+from coin_pipeline.report.svg import text_width
 from tests.report.documents import DAY_NS, curve, walk
 
 MINUTE_NS = 60 * 10**9
@@ -164,7 +166,8 @@ def test_figure_is_self_contained() -> None:
     """The only URL is the SVG namespace; there are no scripts, styles or links."""
     svg = equity_figure(curve([1.0, 1.1]), "x")
     assert re.findall(r"https?://[^\"]*", svg) == ["http://www.w3.org/2000/svg"]
-    assert {element.tag.removeprefix(SVG) for element in parse(svg).iter()} == {"svg", "title", "rect", "text", "path"}
+    tags = {element.tag.removeprefix(SVG) for element in parse(svg).iter()}
+    assert tags == {"svg", "title", "rect", "text", "path", "g"}
 
 
 @pytest.mark.parametrize(
@@ -208,6 +211,25 @@ def test_account_is_named_in_the_language(names: list[str], language: Language, 
     """A mean, that of a large result, an account that symbols share, and that of one symbol."""
     table = pa.concat_tables([curve([1.0, 1.1], symbol=name) for name in names])
     assert shown in texts(equity_figure(table, "", language))
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("symbols", [1, 6])
+def test_phones_have_a_drawing_of_their_own(symbols: int, language: Language) -> None:
+    """Its texts are legible at 360 pixels, within its width, and none of its legend is above another."""
+    table = pa.concat_tables([curve(walk(i, 400), symbol=f"C{i}_KRW") for i in range(symbols)])
+    small = parse(re.findall("<svg.*?</svg>", equity_pictures(table, "", language))[1])
+    width = int(small.attrib["viewBox"].split()[2])
+    drawn = [
+        (int(text.attrib["x"]), text_width(text.text or ""), text.attrib["text-anchor"], int(text.attrib["font-size"]))
+        for text in small.iter(f"{SVG}text")
+    ]
+    assert min(size for *_, size in drawn) * 360 / width >= 11
+    before = {"start": 0.0, "middle": 0.5, "end": 1.0}
+    ends = [(x - before[anchor] * length, x + (1 - before[anchor]) * length) for x, length, anchor, _ in drawn]
+    assert all(start >= 0 and end <= width for start, end in ends)
+    keys = [(text.get("y"), int(text.attrib["x"]), text_width(text.text or "")) for text in small.findall(f"{SVG}text")]
+    assert all(x + length <= other for (y, x, length), (below, other, _) in pairwise(keys) if y == below)
 
 
 def test_many_symbols_are_drawn_as_their_mean() -> None:

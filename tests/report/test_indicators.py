@@ -10,7 +10,7 @@ from coin_pipeline.backtest import runner
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import resolve
-from coin_pipeline.backtest.symbol_output import SymbolOutput
+from coin_pipeline.backtest.symbol_output import from_table, to_table
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
@@ -61,8 +61,8 @@ def backtest(root: Path, *, shown: bool = True, **fields: object) -> BacktestRes
     request = {"strategy": "plotting", "params": {"shown": shown}, **days, **fields}
     spec, catalog = resolve(parse_request(request), registry), CandleCatalog(root)
     slices = runner.find_candles(catalog, spec, "tasks")
-    rows = [runner.simulate_symbol(catalog, registry, part).to_row() for part in slices]
-    outputs = [SymbolOutput.from_row(batch) for row in rows for batch in row.to_batches()]
+    rows = to_table([runner.simulate_symbol(catalog, registry, part) for part in slices])
+    outputs = from_table(rows)
     return runner.assemble_result("r", outputs, catalog, registry, "test", datetime.now(UTC))
 
 

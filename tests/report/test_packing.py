@@ -5,7 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from coin_pipeline.report.packing import decimals_of, decimals_of_largest, extreme_rows, last_known, pack, unpack
+from coin_pipeline.report.packing import (
+    decimals_of,
+    decimals_of_largest,
+    extreme_rows,
+    last_known,
+    pack,
+    pack_exact,
+    unpack,
+)
 from tests.report.documents import walk
 
 
@@ -23,6 +31,17 @@ def test_numbers_are_the_same_after_packing(values: np.ndarray) -> None:
     """Also undefined ones, and those for which integers are too small."""
     column = json.loads(json.dumps(pack(values, 2), allow_nan=False))
     assert unpack(column).tolist() == pytest.approx(values.tolist(), nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[57_053_000.0, 100.0], [0.1, 0.30000000000000004, np.nan], [1 / 3, -1e-12], [1e300], [np.nan], []],
+    ids=["prices", "noise", "fractions", "large", "unknown", "none"],
+)
+def test_exact_numbers_are_not_rounded(values: list[float]) -> None:
+    """Whatever their digits."""
+    column = json.loads(json.dumps(pack_exact(np.array(values)), allow_nan=False))
+    assert np.array_equal(unpack(column), values, equal_nan=True)
 
 
 def test_times_are_packed_exactly() -> None:

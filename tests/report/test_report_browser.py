@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from playwright.sync_api import Browser, Page
 
 from coin_pipeline.languages import Language
 from coin_pipeline.report.backtest_page import render_backtest_page
+from coin_pipeline.report.data import report_data as real_data
 from coin_pipeline.report.packing import unpack
 from coin_pipeline.report.payload import Analysis, ReportData
+from coin_pipeline.results.table_formats import encode_csv
+from coin_pipeline.results.tables import ResultTable
 from tests.browser import HOSTILE_TEXTS, axe_findings, opened_browser, requires_chromium
 from tests.report.documents import curve, part, walk
 from tests.report.report_data import (
@@ -28,6 +32,7 @@ from tests.report.report_data import (
     report_document,
     symbol_data,
 )
+from tests.result_tables import SYMBOLS, trades_table
 
 pytestmark = requires_chromium
 Opener = Callable[..., "Report"]
@@ -44,6 +49,14 @@ PIXELS = """(() => {
     return copy.getImageData(0, 0, width, height).data.reduce((sum, value) => sum + value);
 })()"""
 """Sum of the pixels of the price chart."""
+SCALE_EDGE = """(() => {
+    const scale = [...document.querySelectorAll("#price-chart td:last-child canvas")].at(0);
+    const copy = Object.assign(document.createElement("canvas"), scale).getContext("2d");
+    copy.drawImage(scale, 0, 0);
+    const pixels = copy.getImageData(3, 0, scale.width - 6, 1).data;
+    return new Set(pixels.filter((_, i) => i % 4 === 0)).size;
+})()"""
+"""Number of colours of the upper edge of the scale of prices."""
 LEGEND = "document.getElementById('price-chart-legend').textContent"
 TIMEOUT = 10.0
 SCRIPTS = 11
@@ -420,7 +433,7 @@ def test_trade_is_shown_in_the_chart(open_report: Opener) -> None:
 
 
 def test_trades_are_downloaded_as_csv(open_report: Opener, tmp_path: Path) -> None:
-    """The file has the trades of the table in its order, with times in ISO 8601."""
+    """The file has the trades that the filter leaves, and times as shown, in ISO 8601."""
     report = open_report(report_data(400, 4))
     report.page.select_option("[name=outcome]", "gain")
     with report.page.expect_download() as download:
@@ -429,9 +442,45 @@ def test_trades_are_downloaded_as_csv(open_report: Opener, tmp_path: Path) -> No
     file = tmp_path / "trades.csv"
     download.value.save_as(file)
     rows = list(csv.DictReader(file.read_text("utf-8").splitlines()))
-    assert [row["entry_time"] for row in rows] == ["2024-01-01T00:00:00Z", "2024-07-18T00:00:00Z"]
+    assert [row["entry_time"] for row in rows] == ["2024-01-01T09:00:00+09:00", "2024-07-18T09:00:00+09:00"]
     assert [float(row["return_pct"]) for row in rows] == [0.02, 0.02]
-    assert rows[0]["exit_reason"] == "signal"
+    assert [rows[0][name] for name in ("exit_reason", "open_at_end", "spent")] == ["signal", "false", "10000000"]
+
+
+def test_no_price_is_cut_off_at_the_edge_of_the_chart(open_report: Opener) -> None:
+    """Whatever the chart shows: the highest row of pixels of the scale has none of a label."""
+    report = open_report(report_data(400, 100))
+    for _ in range(12):
+        assert report.page.evaluate(SCALE_EDGE) == 1
+        report.page.press("#price-chart", "+")
+        report.page.wait_for_timeout(50)  # the chart is drawn in the next frame
+
+
+def test_downloaded_trades_are_those_of_the_api(open_report: Opener, tmp_path: Path) -> None:
+    """With the same columns, order and numbers, whatever the order of the table on the page."""
+    table = trades_table(40)
+    at = table["entry_time"][:20].combine_chunks()
+    table = table.set_column(1, "entry_time", pa.chunked_array([at, at]))  # both symbols in turn
+    result = report_document(2, timezone="Europe/Berlin")
+    result["symbols"] = [part(symbol) for symbol in SYMBOLS]
+    data = real_data(result, {"trades": table, "equity": curve(walk(1, 40))})
+    page = open_report(data, result).page
+    page.get_by_role("button", name="Net return").click()
+    with page.expect_download() as download:
+        page.click("#trades-csv")
+    download.value.save_as(tmp_path / "trades.csv")
+    opened = ResultTable("trades", table.schema, len(table), lambda _: iter(table.to_batches()))
+    expected = b"".join(encode_csv(opened, "Europe/Berlin")).decode()
+    assert read_csv((tmp_path / "trades.csv").read_text("utf-8")) == read_csv(expected)
+
+
+def read_csv(text: str) -> list[list[str | float]]:
+    """Return the cells of a CSV file, of which 10000000 and 1e+7 are equal."""
+
+    def cell(text: str) -> str | float:
+        return float(text) if re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", text) else text
+
+    return [list(map(cell, row)) for row in csv.reader(text.splitlines())]
 
 
 def test_command_is_copied_or_selected(open_report: Opener) -> None:
@@ -500,7 +549,10 @@ def test_page_without_scripts_shows_the_picture(browser: Browser, tmp_path: Path
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((tmp_path / "report.html").as_uri())
-    assert page.locator(".picture svg").is_visible()
+    assert page.locator(".picture.large svg").is_visible()
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert not page.locator(".picture.large svg").is_visible()
+    assert page.locator(".picture.small svg text").nth(1).bounding_box()["height"] > 10  # type: ignore[index]
     assert page.locator("#drawdowns table").is_visible()
     assert page.locator("#periods-body tr").first.is_visible()
     assert not page.locator("#period").is_visible()
@@ -513,7 +565,7 @@ def test_print_has_the_picture_and_the_trades(open_report: Opener) -> None:
     report = open_report(report_data(400, 300))
     report.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     report.page.emulate_media(media="print")
-    assert report.page.locator(".picture svg").is_visible()
+    assert report.page.locator(".picture.large svg").is_visible()
     assert not report.page.locator("#trades-csv").is_visible()
     assert report.page.locator("#trades-body tr:visible").count() == 300
 
@@ -526,4 +578,4 @@ def test_damaged_data_is_reported(open_report: Opener, tmp_path: Path) -> None:
     file.write_text(html.replace('{"gzip": "', '{"gzip": "AAAA'), "utf-8")
     report.page.goto(file.as_uri())
     report.page.wait_for_selector("#problem:visible")
-    assert report.page.locator(".picture svg").is_visible()
+    assert report.page.locator(".picture.large svg").is_visible()

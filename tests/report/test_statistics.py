@@ -224,7 +224,7 @@ def test_every_return_is_in_a_bin_and_no_bin_has_gains_and_losses() -> None:
     assert found is not None
     assert sum(found["counts"]) == len(values)
     assert 0.0 in found["edges"]
-    assert len(found["counts"]) <= 62
+    assert len(found["counts"]) <= 64
     assert found["mean"] == pytest.approx(values.mean())
     assert found["percentiles"][1] == pytest.approx(np.median(values))
 
@@ -235,6 +235,17 @@ def test_equal_returns_are_in_one_bin(value: float) -> None:
     found = histogram(np.full(9, value))
     assert found is not None
     assert sum(found["counts"]) == max(found["counts"]) == 9
+
+
+@pytest.mark.parametrize("values", [[-0.03, 0.05], [0.02, 0.02], [0.01, 0.02, 0.03]], ids=["two", "equal", "three"])
+def test_few_returns_are_separate_bars(values: list[float]) -> None:
+    """Bins as wide as their range would be one block."""
+    found = histogram(np.array(values))
+    assert found is not None
+    filled = np.flatnonzero(found["counts"])
+    assert len(filled) == len(set(values))
+    assert (np.diff(filled) > 1).all()
+    assert [found["counts"][0], found["counts"][-1]] == [0, 0]
 
 
 @pytest.mark.parametrize("values", [[], [0.1], [0.0, 0.0]], ids=["none", "one", "zeros"])

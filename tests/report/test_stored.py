@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
@@ -15,18 +16,22 @@ from coin_pipeline.backtest.portfolio import account_of, curve_of
 from coin_pipeline.backtest.request import parse_request
 from coin_pipeline.backtest.runner import BacktestResult
 from coin_pipeline.backtest.spec import resolve
-from coin_pipeline.backtest.tables import unstack
+from coin_pipeline.backtest.tables import to_parquet, unstack
 from coin_pipeline.candles.catalog import CandleCatalog
 from coin_pipeline.candles.synthetic import synthetic_candles
 from coin_pipeline.candles.timeframe import parse_timeframe
 from coin_pipeline.cli.app import coin
 from coin_pipeline.errors import InvalidInput, InvalidRunId, NoReport, NoSymbolReport, ObjectCorrupt, ResultNotFound
 from coin_pipeline.report.stored import read_equity, read_report, render_report
-from coin_pipeline.results.publish import backtest_files, publish_document, publish_result, write_result
+from coin_pipeline.results.publish import ResultFiles, backtest_files, publish_document, publish_result, write_result
+from coin_pipeline.results.store import to_bytes
 from coin_pipeline.results.tables import document_tables
 from coin_pipeline.storage.local import LocalStore
 from coin_pipeline.strategies.registry import load_registry
+from coin_pipeline.sweeps.result import sweep_files
+from tests.conftest import store_candles
 from tests.report.documents import curve, document, part
+from tests.sweeps.parts import registry, run, spec_of
 
 HOUR = parse_timeframe("1h")
 SYMBOLS = ["XRP_KRW", "BTC_KRW", "ETH_KRW"]
@@ -83,7 +88,7 @@ def test_a_symbol_without_a_report(root: Path, tmp_path: Path) -> None:
         read_report(LocalStore(root), CandleCatalog(root), RUN_ID, symbol="ETH_KRV")
     store = LocalStore(tmp_path)
     publish_document(store, {"run_id": "early", "version": "1.0"}, {"report.html": b"<p>early</p>"})
-    with pytest.raises(NoSymbolReport, match="stored with it, of all symbols; omit the symbol"):
+    with pytest.raises(NoSymbolReport, match="only one report, of all symbols; omit the symbol"):
         read_report(store, CandleCatalog(tmp_path), "early", symbol="ETH_KRW")
 
 
@@ -111,6 +116,49 @@ def test_an_early_result_has_the_report_that_was_stored_with_it(tmp_path: Path) 
     report = read_report(store, CandleCatalog(tmp_path), "early")
     assert report.html == "<p>early</p>"
     assert "script" not in report.policy
+
+
+@pytest.fixture
+def swept_files(tmp_path: Path) -> ResultFiles:
+    """The files of a sweep, which are not stored yet."""
+    known = registry()
+    return sweep_files(run(store_candles(tmp_path), known, tmp_path, spec_of(known, {"fast": "1,2"})))
+
+
+@pytest.fixture
+def swept(swept_files: ResultFiles, tmp_path: Path) -> LocalStore:
+    """A store with a sweep that has the report of an earlier release."""
+    store = LocalStore(tmp_path)
+    publish_result(store, replace(swept_files, files={"report.html": b"<p>early</p>", **swept_files.files}))
+    return store
+
+
+def test_the_report_of_an_early_sweep_is_built(swept: LocalStore, tmp_path: Path) -> None:
+    """In either language, although one in English is stored with it."""
+    assert "<h2>최적 포인트</h2>" in read_report(swept, CandleCatalog(tmp_path), RUN_ID, "ko").html
+    assert "<h2>Best point</h2>" in read_report(swept, CandleCatalog(tmp_path), RUN_ID).html
+
+
+@pytest.mark.parametrize(
+    "damage", [None, b"PAR1", to_parquet(pa.table({"objective": [1.0]}))], ids=["missing", "unreadable", "other"]
+)
+def test_a_sweep_with_damaged_trials_has_no_report(swept: LocalStore, tmp_path: Path, damage: bytes | None) -> None:
+    """The error names them, whether they are missing, unreadable or those of another sweep."""
+    key = f"tasks/{RUN_ID}/trials.parquet"
+    swept.delete(key)
+    if damage is not None:
+        swept.put(key, damage)
+    with pytest.raises(ObjectCorrupt, match=r"trials\.parquet"):
+        read_report(swept, CandleCatalog(tmp_path), RUN_ID)
+
+
+def test_a_sweep_without_a_key_of_its_schema_has_no_report(swept_files: ResultFiles, tmp_path: Path) -> None:
+    """As a backtest without one."""
+    store = LocalStore(tmp_path)
+    lacking = {name: value for name, value in swept_files.document.items() if name != "plateau"}
+    publish_result(store, replace(swept_files, files={**swept_files.files, "result.json": to_bytes(lacking)}))
+    with pytest.raises(ObjectCorrupt, match="structure of a result"):
+        read_report(store, CandleCatalog(tmp_path), RUN_ID)
 
 
 def test_results_without_a_report(tmp_path: Path) -> None:

@@ -2,24 +2,41 @@
 
 import re
 import xml.etree.ElementTree as ET
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from coin_pipeline.backtest.option_labels import OPTION_LABELS
 from coin_pipeline.candles.catalog import CandleCatalog
+from coin_pipeline.languages import LANGUAGES, Language
 from coin_pipeline.report.sweep_map import HeatMapStyle, heat_map_figure
 from coin_pipeline.report.sweep_page import render_sweep_report
+from coin_pipeline.report.sweep_texts import SWEEP, SWEEP_PAGE
+from coin_pipeline.sweeps.result import SweepResult
+from coin_pipeline.sweeps.trials import objectives_of
 from tests.sweeps.parts import registry, run, spec_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def sweep(candles: CandleCatalog, root: Path, space: dict[str, Any], **fields: object) -> SweepResult:
+    """Run a sweep."""
+    known = registry()
+    return run(candles, known, root, spec_of(known, space, **fields))
+
+
+def rendered(result: SweepResult, language: Language = "en") -> str:
+    """Return the report of a sweep."""
+    objectives = objectives_of(result.trials, len(result.spec.symbols))
+    return render_sweep_report(result.document, objectives, language)
+
+
 def page(candles: CandleCatalog, root: Path, space: dict[str, Any], **fields: object) -> tuple[dict[str, Any], str]:
     """Run a sweep; return its document and its report."""
-    known = registry()
-    result = run(candles, known, root, spec_of(known, space, **fields))
-    return result.document, render_sweep_report(result.document, result.trials)
+    result = sweep(candles, root, space, **fields)
+    return result.document, rendered(result)
 
 
 def text_of(html: str) -> str:
@@ -39,10 +56,10 @@ def test_page_shows_the_document(candles: CandleCatalog, tmp_path: Path) -> None
     best = document["best"]
     assert f"fast = {best['values']['fast']} , slow = {best['values']['slow']} , stop_loss = " in shown
     assert f"{best['figures']['objective']:+.2%}" in shown
-    assert html.count('<tr>\n  <td class="n">') == len(document["top"]) == 20
-    assert "Grid search: 36 points" in shown
+    assert html.count('<tr>\n  <th scope="row" class="n">') == len(document["top"]) == 20
+    assert "36 points, grid search." in shown
     assert "stop_loss: 0.05, none" in shown
-    assert "median" in shown[shown.index("Plateau") :]
+    assert "Median of the neighbourhood" in shown[shown.index("Plateau") :]
     assert all(warning in shown for warning in document["warnings"])
     for digest in (document["trials"]["sha256"], best["result_sha256"], document["fingerprint"]["code"]):
         assert digest in shown
@@ -51,7 +68,7 @@ def test_page_shows_the_document(candles: CandleCatalog, tmp_path: Path) -> None
 def test_page_is_self_contained(candles: CandleCatalog, tmp_path: Path) -> None:
     """The page has no scripts, links, fonts or external images."""
     _, html = page(candles, tmp_path, {"fast": "1:6:1"})
-    assert not re.search(r"<script|<link|<img|src=|@import|url\(", html)
+    assert not re.search(r"<script|<link|<img|src=|@import|url\((?!#)", html)
     assert "default-src 'none'" in html
 
 
@@ -71,8 +88,82 @@ def test_incomplete_documents_are_rendered(
     """The best point, heat map and plateau may be absent; points may be skipped."""
     document, html = page(candles, tmp_path, space, **fields)
     assert (document["best"] is None) == ("Best point" not in html)
-    assert ("skipped because" in html) is (document["skipped"] > 0)
+    assert ("Skipped because" in html) is (document["skipped"] > 0)
     assert len(figures(html)) <= 2 * (document["heat_map"] is not None)
+
+
+_WORD = re.compile(r"[A-Za-z]{2,}")
+"""A word in Latin letters."""
+
+
+def words_of(html: str) -> set[str]:
+    """Return the words in Latin letters that a reader sees, or a screen reader reads, besides the data of a sweep."""
+    body = re.sub(r"<(style|code)>.*?</\1>", "", unescape(html), flags=re.DOTALL)
+    labels = re.findall(r'(?:aria-label|title)="([^"]*)"', body)
+    return set(_WORD.findall(" ".join([text_of(body), *labels])))
+
+
+@pytest.mark.parametrize(
+    ("space", "fields"),
+    [
+        ({"fast": "1:12:1", "slow": "8,10", "stop_loss": "0.05,none"}, {"symbols": ["AAA_KRW", "BBB_KRW"]}),
+        ({"fast": "1:9", "slow": "10:12"}, {"search": "random", "trials": 30, "objective": "profit_factor"}),
+        ({"edge": [0.9, 1]}, {"objective": "profit_factor"}),
+    ],
+    ids=["grid", "random", "undefined"],
+)
+def test_the_korean_page_has_no_english(
+    candles: CandleCatalog, tmp_path: Path, space: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    """Only names and values of the sweep are in Latin letters, and a few abbreviations."""
+    result = sweep(candles, tmp_path, space, **fields)
+    document, spec = result.document, result.document["spec"]
+    versions = document["fingerprint"]["versions"]
+    data = [
+        *(document[name] for name in ("version", "strategy", "params", "timeframe", "objective")),
+        *(spec[name] for name in ("symbols", "fill", "tick_sizes", "warm_up")),
+        document.get("timezone", "Asia/Seoul"),
+        *(dimension["name"] for dimension in spec["space"]),
+        document["trials"]["file"],
+        [*document["metadata"].values()],
+        versions,
+    ]
+    known = set(_WORD.findall(" ".join(map(str, data)))) | {"CAGR", "MDD", "PF", "SHA"}
+    html = rendered(result, "ko")
+    assert '<html lang="ko">' in html
+    assert words_of(html) - known == set()
+
+
+@pytest.mark.parametrize("key", SWEEP)
+def test_texts_are_in_both_languages(key: str) -> None:
+    """With the same placeholders, since one that a language lacks would lose a number."""
+    text = SWEEP[key]
+    english, korean = (set(re.findall(r"\{(\w+)\}", part)) for part in text)
+    assert english == korean
+    assert re.search("[가-힣]", text.ko) or not re.search("[a-z]{2}", re.sub(r"\{\w+\}| to |Optuna", "", text.en))
+
+
+def test_every_text_of_the_template_is_known() -> None:
+    """One that only some sweeps show would otherwise be missed."""
+    source = (Path(render_sweep_report.__code__.co_filename).parent / "templates" / "sweep.html.j2").read_text("utf-8")
+    used = set(re.findall(r"""_\("(\w+)\"""", source))
+    assert used <= set(SWEEP_PAGE)
+    assert set(SWEEP) - used == {"grid", "random", "optuna", "lowest", "25%", "median", "75%", "highest"}
+
+
+def test_warnings_without_codes_are_marked_as_english(candles: CandleCatalog, tmp_path: Path) -> None:
+    """Those of sweeps of earlier releases."""
+    result = sweep(candles, tmp_path, {"fast": "1,2"})
+    result.document.update({"warnings": ["an <early> warning"], "warning_codes": None})
+    assert '<li lang="en">an &lt;early&gt; warning</li>' in rendered(result, "ko")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_swept_stop_is_not_an_option(candles: CandleCatalog, tmp_path: Path, language: Language) -> None:
+    """It has no single value; the other options have."""
+    html = rendered(sweep(candles, tmp_path, {"fast": "1,2", "stop_loss": "0.05,none"}), language)
+    assert OPTION_LABELS["take_profit"].write(language) in html
+    assert f"<li>{OPTION_LABELS['stop_loss'].write(language)} " not in html
 
 
 MAP: dict[str, Any] = {

@@ -89,7 +89,7 @@ def test_undefined_objective_has_no_best_point(candles: CandleCatalog, tmp_path:
         candles, known, tmp_path, spec_of(known, {"edge": [0.9, 1]}, objective="profit_factor", warm_up="none")
     ).document
     assert (document["best"], document["plateau"], document["heat_map"], document["top"]) == (None, None, None, [])
-    assert document["warnings"] == ["the profit_factor is undefined at every point, so there is no best one"]
+    assert document["warnings"] == ["the profit factor is undefined at every point, so there is no best one"]
 
 
 def test_unconfirmed_trials_are_not_published(candles: CandleCatalog, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_isolated_peak_is_a_warning(candles: CandleCatalog, tmp_path: Path) -> N
     for document, isolated in ((peak, True), (slope, False)):
         reached, around = document["best"]["figures"]["objective"], document["best"]["neighbourhood"]
         assert (around["median"] < reached / 2) is isolated
-        sentence = f"is isolated: its total_return is {reached:.4g}, but the median of the {around['size']} points"
+        sentence = f"is isolated: its total return is {reached:+.2%}, but the median of the {around['size']} points"
         assert any(sentence in warning for warning in document["warnings"]) is isolated
 
 
@@ -227,7 +227,7 @@ def test_published_sweep_reads_like_any_result(candles: CandleCatalog, tmp_path:
         "crossing",
         ["AAA_KRW", "BBB_KRW"],
     )
-    assert [file["name"] for file in manifest["result_files"]] == ["trials.parquet", "report.html", "result.json"]
+    assert [file["name"] for file in manifest["result_files"]] == ["trials.parquet", "result.json"]
     assert [(entry.run_id, entry.shelf) for entry in stored_documents(store)] == [("run-1", "tasks")]
     document = load_result(store, "run-1")
     assert document == json.loads(json.dumps(result.document))

@@ -42,6 +42,13 @@ function change(fraction) {
   return defined(fraction, (value) => `${value > 0 ? "+" : ""}${(100 * value).toExponential(2)}%`);
 }
 
+/** Write a time in the time zone of the report, with its offset from UTC: 2024-01-31T09:00:00+09:00. */
+function zonedTime(seconds) {
+  const offset = zoneOffset(seconds), minutes = Math.abs(offset) / MINUTE;
+  const hours = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, "0")).join(":");
+  return isoTime(seconds + offset).replace("Z", `${offset < 0 ? "-" : "+"}${hours}`);
+}
+
 const isoTime = (seconds) => new Date(1000 * seconds).toISOString().replace(".000Z", "Z");
 
 const ZONE_TIME = new Intl.DateTimeFormat("sv-SE", { // 2024-01-31 09:00
@@ -90,11 +97,12 @@ async function readData() {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 }
 
-const TRADE_COLUMNS = ["symbol", "entry_time", "exit_time", "entry_price", "exit_price", "net_return", "profit", "bars_held",
+const TRADE_COLUMNS = ["symbol", "entry_time", "exit_time", "entry_price", "exit_price", "net_return", "spent", "bars_held",
                        "reason", "open_at_end"];
 
-/** Return the trades with unpacked columns. */
+/** Return the trades with unpacked columns, and the profit of each if the money spent is known. */
 function unpackTrades(packed) {
   const columns = Object.fromEntries(TRADE_COLUMNS.map((name) => [name, unpack(packed[name])]));
-  return { ...columns, total: packed.total, reasons: packed.reasons, length: columns.entry_time.length };
+  const { net_return: net, spent } = columns, profit = spent?.map((amount, i) => net[i] * amount);
+  return { ...columns, profit, total: packed.total, reasons: packed.reasons, length: columns.entry_time.length };
 }

@@ -138,23 +138,26 @@ class TradeTable {
     return button;
   }
 
-  /** Download the rows of the table, in its order, as CSV. */
+  /** Download the rows of the table as CSV, with the columns, numbers and order of the CSV file of the API. */
   download() {
     const { trades, data } = this;
-    const columns = {
+    const values = {
       symbol: (i) => csvText(data.names[trades.symbol[i]]),
-      entry_time: (i) => isoTime(trades.entry_time[i]),
-      exit_time: (i) => isoTime(trades.exit_time[i]),
+      entry_time: (i) => zonedTime(trades.entry_time[i]),
+      exit_time: (i) => zonedTime(trades.exit_time[i]),
       entry_price: (i) => csvNumber(trades.entry_price[i]),
       exit_price: (i) => csvNumber(trades.exit_price[i]),
       return_pct: (i) => csvNumber(trades.net_return[i]),
       bars_held: (i) => trades.bars_held[i],
       exit_reason: (i) => csvText(trades.reasons[trades.reason[i]]),
       open_at_end: (i) => Boolean(trades.open_at_end[i]),
-      ...(trades.profit && { profit: (i) => csvNumber(trades.profit[i]) }),
+      spent: (i) => (trades.spent ? csvNumber(trades.spent[i]) : ""),
+      profit: (i) => (trades.profit ? csvNumber(trades.profit[i]) : ""),
     };
-    const lines = this.rows.map((row) => Object.values(columns).map((value) => value(row)).join(","));
-    const url = URL.createObjectURL(new Blob([[Object.keys(columns).join(","), ...lines, ""].join("\n")], { type: "text/csv" }));
+    const rows = [...this.rows].sort((a, b) => trades.symbol[a] - trades.symbol[b] || a - b);
+    const columns = data.csv_columns.map((name) => values[name]);
+    const lines = rows.map((row) => columns.map((value) => value(row)).join(","));
+    const url = URL.createObjectURL(new Blob([[data.csv_columns.join(","), ...lines, ""].join("\n")], { type: "text/csv" }));
     make("a", { href: url, download: `trades-${data.run_id}.csv` }).click();
     URL.revokeObjectURL(url);
   }

@@ -54,7 +54,8 @@ class View {
       },
       grid: { vertLines: { color: grid }, horzLines: { color: grid } },
       crosshair: { mode: LightweightCharts.CrosshairMode.Normal },
-      rightPriceScale: { borderColor: line, minimumWidth: 96 }, // equal, so that the linked time axes are aligned
+      rightPriceScale: { borderColor: line, minimumWidth: 96, // equal, so that the linked time axes are aligned
+                         entireTextOnly: true }, // a label at the edge would be cut off
       timeScale: { borderColor: line, timeVisible: true, secondsVisible: false, minBarSpacing: 0.001 },
       handleScroll: { vertTouchDrag: false }, // a finger that moves up scrolls the page
       localization: { locale: document.documentElement.lang, timeFormatter: (time) => shortTime(time - this.shift) },
