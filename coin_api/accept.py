@@ -36,6 +36,15 @@ def prefers_json(accept: str) -> bool:
     return json > quality("text/html", ranges)
 
 
+def prefers_page(accept: str) -> bool:
+    """Return whether a client is a browser that opens an address: it names HTML, and does not prefer JSON.
+
+    >>> prefers_page("text/html,*/*;q=0.8"), prefers_page("*/*"), prefers_page("application/json")
+    (True, False, False)
+    """
+    return any(name == "text/html" for name, _ in media_ranges(accept)) and not prefers_json(accept)
+
+
 def _media_range(item: str) -> MediaRange:
     name, *parameters = (part.strip().lower() for part in item.split(";"))
     weight = next((text for key, _, text in (p.partition("=") for p in parameters) if key.strip() == "q"), "1")

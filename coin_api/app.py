@@ -25,6 +25,7 @@ from coin_api.middleware import HeadRequests
 from coin_api.openapi import DESCRIPTION, TAGS, VALIDATION_RESPONSE, DocumentedFastAPI, operation_id
 from coin_api.pages import reports
 from coin_api.pages.mount import mount_pages
+from coin_api.pages.routing import answer_error
 from coin_api.routes import (
     backtests,
     candles,
@@ -150,7 +151,7 @@ def create_app(
     app.add_middleware(Guard, access=access, scopes=API, describe=describe_route)
     if settings.coin_trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.coin_trusted_proxies))
-    install_error_handlers(app)
+    install_error_handlers(app, answer_error)
     for module in (
         health,
         strategies,

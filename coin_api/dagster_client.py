@@ -111,7 +111,7 @@ class DagsterOrchestrator:
             return self._statuses.read(task_ids)
 
     def request(self, task_id: str) -> dict[str, Any]:
-        """Return the fields of the request that a backtest or a sweep was submitted with.
+        """Return the fields of the request that a task was submitted with.
 
         Raises:
             ResultNotFound: No run of these jobs has this id.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -101,10 +101,10 @@ def status_code_of(error: type[Exception]) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Send every error, including those of validation and routing, as problem details."""
-    for kind, handle in _HANDLERS.items():
-        app.add_exception_handler(kind, handle)
+def install_error_handlers(app: FastAPI, answer: Callable[[Request, Exception], Awaitable[Response]]) -> None:
+    """Let one function answer every error, including those of validation and routing."""
+    for kind in _HANDLERS:
+        app.add_exception_handler(kind, answer)
 
 
 async def problem_of(request: Request, error: Exception) -> JSONResponse:

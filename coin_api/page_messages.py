@@ -33,7 +33,7 @@ def page_problem(
         problems: Invalid fields, sent as `errors`.
         members: Further members of the body.
     """
-    language = _page_language(request)
+    language = page_language(request)
     if language is None:
         return problem_response(status, detail, problems, **members)
     sentences = [(problem.field, page_sentence(problem.message, language)) for problem in problems]
@@ -43,6 +43,7 @@ def page_problem(
     return problem_response(status, written.text, problems, **members, lang=written.language)
 
 
-def _page_language(request: Request) -> Language | None:
+def page_language(request: Request) -> Language | None:
+    """Return the language of the page that sent a request; None for any other client."""
     stated = getattr(request.state, "page_language", None) or request.headers.get(HEADER)
     return next((language for language in LANGUAGES if language == stated), None)

@@ -39,6 +39,18 @@ class UploadQuery(fields.RequestModel):
     ] = None
     stamps: Annotated[Stamps, Field(description="Whether candles open or close at their timestamps.")] = "auto"
     dry_run: Annotated[bool, Field(description="Store nothing; only report what the file contains.")] = False
+    replace: Annotated[
+        bool,
+        Field(description="false: if stored candles would be replaced or removed, store nothing, as with dry_run."),
+    ] = True
+    overwrite: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{64}$",
+            description="overwritten_sha256 of a report: allows to replace and remove these candles in their reported"
+            " state, and no others; if it would be others, store nothing, as with dry_run. Used instead of replace.",
+        ),
+    ] = None
 
 
 class InventoryQuery(fields.RequestModel):
@@ -110,13 +122,17 @@ class TableQuery(fields.RequestModel):
         None
     )
     symbol: Annotated[Text | None, Field(description="BTC_KRW or KRW-BTC.")] = None
+    timezone: Annotated[
+        fields.TimezoneName | None,
+        Field(description="Time zone of the times in CSV, which then have its offset, such as Asia/Seoul."),
+    ] = None
 
     def filters(self) -> RowFilter:
         """Return the filters."""
         return RowFilter(self.symbol)
 
     def require_page(self, chosen: FormatName) -> None:
-        """Reject contradictory paging, and paging of a format that is always the whole table.
+        """Reject contradictory paging, paging of a format that is always the whole table, and a time zone of UTC times.
 
         Raises:
             InvalidInput: Names the field.
@@ -125,6 +141,10 @@ class TableQuery(fields.RequestModel):
         if chosen != "json" and paging:
             message = f"applies to JSON only; {chosen} contains all rows, so leave it out"
             raise InvalidInput([Problem(name, message) for name in paging])
+        if chosen != "csv" and self.timezone is not None:
+            raise InvalidInput(
+                [Problem("timezone", f"applies to CSV only; times of {chosen} are UTC, so leave it out")]
+            )
         if self.cursor is not None and self.offset:
             raise InvalidInput([Problem("offset", "cannot be combined with a cursor, which determines the page")])
 

@@ -22,7 +22,8 @@ STATUS_URLS: Mapping[Job, str] = {
     "refresh_candles": "/api/candles/refresh/{}",
 }
 """URLs to poll for the status of a task, given its id."""
-_WITH_RESULTS: frozenset[Job] = frozenset({"backtest", "sweep"})
+WITH_RESULTS: frozenset[Job] = frozenset({"backtest", "sweep"})
+"""Jobs whose completed tasks have results."""
 
 
 def accepted(task: Task) -> Accepted:
@@ -75,17 +76,17 @@ def _with_result(body: bytes, document: bytes) -> bytes:
 
 @contextmanager
 def explain_missing_result(orchestrator: Orchestrator, run_id: str) -> Iterator[None]:
-    """Replace ResultNotFound, for a known backtest or sweep, by the state of its task.
+    """Replace ResultNotFound, for a known task, by its state.
 
     Raises:
-        TaskWithoutResult: The task has no result, or none yet.
+        TaskWithoutResult: The task has no result, or none yet; those that fetched candles never have one.
         ResultNotFound: Nothing has this ID, or the result has expired and its run is about to be removed.
     """
     try:
         yield
     except ResultNotFound:
         task = orchestrator.tasks([run_id]).get(run_id)
-        if task is None or task.job not in _WITH_RESULTS or task.status == "completed":
+        if task is None or (task.job in WITH_RESULTS and task.status == "completed"):
             raise
         raise TaskWithoutResult(task, status_url(task)) from None
 

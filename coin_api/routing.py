@@ -96,7 +96,8 @@ def _params_problems(strategies: StrategyRegistry, error: RequestValidationError
 
 def _as_detail(problem: Problem) -> dict[str, Any]:
     """Return a problem as an error of pydantic."""
-    return {"type": "value_error", "loc": ("body", *problem.field.split(".")), "msg": problem.message}
+    cause = {"error": ValueError(problem.message)}  # which keeps the code of the message
+    return {"type": "value_error", "loc": ("body", *problem.field.split(".")), "msg": problem.message, "ctx": cause}
 
 
 def _to_decimal(text: str) -> Decimal | float:

@@ -166,6 +166,15 @@ class UploadReport(BaseModel):
     replaced: Annotated[int, Field(description="Candles that were stored with different values.")]
     unchanged: int
     removed: Annotated[int, Field(description="Stored candles that were misplaced by another time zone, and removed.")]
+    overwritten_first: Annotated[
+        Instant | None, Field(description="Open time of the first stored candle that is replaced or removed.")
+    ]
+    overwritten_last: Annotated[
+        Instant | None, Field(description="Open time of the last stored candle that is replaced or removed.")
+    ]
+    overwritten_sha256: Annotated[
+        str | None, Field(description="SHA-256 of the stored candles that are replaced or removed, with their values.")
+    ]
     first: Annotated[Instant | None, Field(description="Open time of the first candle in the file.")]
     last: Annotated[Instant | None, Field(description="Open time of the last candle in the file.")]
     layout: Annotated[str, Field(description="Recognized layout of the file.")]

@@ -18,7 +18,7 @@ from coin_api.queries import TableQuery
 from coin_api.responses import FileStream, explain_missing_result
 from coin_api.tasks import Orchestrator
 from coin_pipeline.errors import InvalidInput, Problem
-from coin_pipeline.results.table_formats import FORMATS, FormatName, json_items
+from coin_pipeline.results.table_formats import FORMATS, FormatName, encode_csv, json_items
 from coin_pipeline.results.tables import ResultTable, TableName, open_table
 from coin_pipeline.storage.base import ObjectStore
 
@@ -62,7 +62,9 @@ class TableResponses:
                 return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
             matching = query.filters().apply(table)
             is_page = chosen == "json"
-            response = _page(matching, run_id, query) if is_page else _file(matching, run_id, chosen, source)
+            response = (
+                _page(matching, run_id, query) if is_page else _file(matching, run_id, chosen, source, query.timezone)
+            )
             response.headers.update(headers)
             return response
 
@@ -110,11 +112,12 @@ def _page(table: ResultTable, run_id: str, query: TableQuery) -> Response:
     return Response(body, media_type="application/json")
 
 
-def _file(table: ResultTable, run_id: str, name: FormatName, source: ExitStack) -> FileStream:
-    """Return a whole table as a file."""
+def _file(table: ResultTable, run_id: str, name: FormatName, source: ExitStack, zone: str | None) -> FileStream:
+    """Return a whole table as a file; a time zone is only for CSV."""
     chosen = FORMATS[name]
     filename = f"backtest_{run_id}_{table.name}{chosen.suffix}"
-    return FileStream(chosen.encode(table), source, chosen.media_type, filename)
+    content = encode_csv(table, zone) if zone else chosen.encode(table)
+    return FileStream(content, source, chosen.media_type, filename)
 
 
 def _etag(sha256: str, *variant: object) -> str:

@@ -117,7 +117,7 @@ class Orchestrator(Protocol):
         ...
 
     def request(self, task_id: str) -> dict[str, Any]:
-        """Return the fields of the request that a backtest or a sweep was submitted with; raise ResultNotFound."""
+        """Return the fields of the request that a task was submitted with; raise ResultNotFound."""
         ...
 
     def newest(self, limit: int) -> Sequence[Task]:

@@ -13,7 +13,8 @@ from coin_api.pages.rendering import render_page
 from coin_api.pages.results import Json, known_figures, read_document, zone_of
 from coin_api.pages.routing import page_router
 from coin_api.responses import explain_missing_result
-from coin_pipeline.backtest.labels import FIGURES
+from coin_pipeline.backtest.labels import FIGURES, UNDEFINED
+from coin_pipeline.backtest.spec import complete_stored_spec
 from coin_pipeline.candles.timeframe import SECOND_NS, SEOUL, utc, zone_offset_ns
 from coin_pipeline.errors import InvalidInput, NotFound, Problem, coded
 from coin_pipeline.report.analysis import account_of_equity
@@ -62,8 +63,8 @@ def compare(
 ) -> Response:
     """Compare results."""
     results = [_read(orchestrator, store, run_id) for run_id in _require_few(run)]
-    zones = {zone_of(each.document) for each in results}
-    zone = zones.pop() if len(zones) == 1 else SEOUL
+    zones = list(dict.fromkeys(zone_of(each.document) for each in results))
+    zone = zones[0] if len(zones) == 1 else SEOUL
     figures = [known_figures(each.document) for each in results]
     return render_page(
         request,
@@ -74,6 +75,7 @@ def compare(
         figures_of=figures,
         inputs=[_difference(kind, [each.document for each in results]) for kind in _KINDS],
         curves=[each.curve and _in_zone(each.curve, zone) for each in results],
+        zones=zones,
         zone=zone,
     )
 
@@ -135,7 +137,8 @@ def _difference(kind: str, documents: Sequence[Json]) -> InputDifference:
 def _input(kind: str, document: Json) -> Any:  # noqa: ANN401 -- of a JSON document
     """Return an input of a result; None if the document, of an early schema, does not state it."""
     if kind == "spec":
-        return document.get("spec")
+        spec = document.get("spec")
+        return spec and complete_stored_spec(spec)
     fingerprint = document.get("fingerprint") or {}
     return fingerprint.get("modules" if kind == "code" else kind)
 
@@ -143,11 +146,12 @@ def _input(kind: str, document: Json) -> Any:  # noqa: ANN401 -- of a JSON docum
 def _flatten(value: object, path: str = "") -> dict[str, str]:
     """Return the single values of nested objects as texts, by their path.
 
-    >>> _flatten({"fill": "next_open", "params": {"window": 20}})
-    {'fill': 'next_open', 'params.window': '20'}
+    >>> _flatten({"fill": "next_open", "stop_loss": None, "params": {"window": 20}})
+    {'fill': 'next_open', 'stop_loss': '-', 'params.window': '20'}
     """
     if not isinstance(value, Mapping):
-        return {path: ", ".join(map(str, value)) if isinstance(value, list) else str(value)}
+        text = ", ".join(map(str, value)) if isinstance(value, list) else UNDEFINED if value is None else str(value)
+        return {path: text}
     parts = [_flatten(inner, f"{path}.{name}".lstrip(".")) for name, inner in value.items()]
     return dict(itertools.chain.from_iterable(part.items() for part in parts))
 

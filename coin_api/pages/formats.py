@@ -1,19 +1,24 @@
-"""How pages write instants and amounts: the filters of their templates."""
+"""How pages write instants, amounts and what tasks are about: the filters of their templates."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from coin_api.pages.texts_presets import BUILT_IN_DESCRIPTIONS
+from coin_api.tasks import Task
 from coin_pipeline.backtest.formatting import format_signed_amount
 from coin_pipeline.backtest.labels import UNDEFINED
+from coin_pipeline.backtest.symbol_excerpt import translate_symbols
 from coin_pipeline.candles.timeframe import seoul_day, utc
+from coin_pipeline.languages import Language
 from coin_pipeline.ledger.amounts import plain
+from coin_pipeline.presets import Preset
 
 
-def _plain(amount: Decimal | None) -> str:
-    """Write an exact amount with all its digits; a dash for none."""
-    return UNDEFINED if amount is None else plain(amount)
+def _exact(amount: Decimal | None) -> str:
+    """Write an exact amount with all its digits and thousands separators; a dash for none."""
+    return UNDEFINED if amount is None else f"{Decimal(plain(amount)):,f}"
 
 
 def _signed(amount: Decimal, currency: str) -> str:
@@ -29,11 +34,24 @@ def _editable(value: object) -> str:
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
+def _subject(task: Task, language: Language) -> str:
+    """Return strategy, markets and timeframe of a task, as far as they are known."""
+    symbols = task.symbols and translate_symbols(task.symbols, language)
+    return " · ".join(part for part in (task.strategy, symbols, task.timeframe) if part)
+
+
+def _description(preset: Preset, language: Language) -> str:
+    """Return what a preset is: in the words of its user, or that of a built-in one in the language of the page."""
+    return preset.description if preset.updated_at else BUILT_IN_DESCRIPTIONS[preset.name].write(language)
+
+
 FORMATS: Mapping[str, Callable[..., Any]] = {
-    "plain": _plain,
+    "exact": _exact,
     "signed_amount": _signed,
     "seoul_day": _seoul_day,
     "utc": utc,
     "editable": _editable,
+    "subject": _subject,
+    "description": _description,
 }
 """Filters by name, besides those of the reports."""

@@ -13,12 +13,12 @@ from coin_api.deps import IndexDep
 from coin_api.errors import status_code_of
 from coin_api.pages import texts_history as texts
 from coin_api.pages.rendering import render_page
-from coin_api.pages.routing import page_router
+from coin_api.pages.routing import page_router, wants_problems
 from coin_api.queries import Day, Text
 from coin_pipeline.candles.fields import parse_fields
 from coin_pipeline.candles.timeframe import TIMEFRAMES
-from coin_pipeline.database.pages import require_ordered
-from coin_pipeline.errors import InvalidInput
+from coin_pipeline.database.pages import unordered
+from coin_pipeline.errors import EmptyRange, InvalidInput
 from coin_pipeline.results.index import Filters, Page, ResultIndex
 from coin_pipeline.results.index_entry import Kind, Order, OrderColumn
 
@@ -57,21 +57,35 @@ class HistoryForm(BaseModel):
     def _drop_empty(cls, values: Any) -> Any:  # noqa: ANN401 -- what a query contains
         return {name: value for name, value in values.items() if value != ""} if isinstance(values, dict) else values
 
+    def filters(self) -> Filters:
+        """Return the filters.
+
+        Raises:
+            EmptyRange: A lower bound exceeds its upper bound.
+            InvalidSymbol: The symbol is not a market; also names each such bound.
+        """
+        same = {"kind", "strategy", "symbol", "timeframe", "params", "min_sharpe", "max_sharpe", "date_from", "date_to"}
+        fields, low, high = self.model_dump(include=same), self.min_return, self.max_return
+        problems = unordered([("min_return", low, "max_return", high)], "result")  # in percent
+        if not problems:
+            fields |= {"min_total_return": _fraction(low), "max_total_return": _fraction(high)}
+        try:
+            filters = Filters(**fields)
+        except InvalidInput as error:
+            error.add(problems)
+            raise
+        if problems:
+            raise EmptyRange(problems)
+        return filters
+
     def read(self, index: ResultIndex) -> Page:
         """Return the page of the index.
 
         Raises:
-            EmptyRange: A lower bound exceeds its upper bound.
-            InvalidSymbol: The symbol is not a market.
+            EmptyRange, InvalidSymbol: As for `filters`.
             InvalidInput: `after` is not a cursor.
         """
-        require_ordered([("min_return", self.min_return, "max_return", self.max_return)], "result")  # in percent
-        same = {"kind", "strategy", "symbol", "timeframe", "params", "min_sharpe", "max_sharpe", "date_from", "date_to"}
-        filters = Filters(
-            **self.model_dump(include=same),
-            min_total_return=_fraction(self.min_return),
-            max_total_return=_fraction(self.max_return),
-        )
+        filters = self.filters()
         if self.sort:
             return index.ranked(filters, Order(self.sort, not self.ascending), PAGE_SIZE, self.offset)
         return index.page(filters, PAGE_SIZE, after=self.after)
@@ -85,14 +99,32 @@ def history(request: Request, index: IndexDep) -> Response:
     """
     query = dict(request.query_params)
     try:
-        form = parse_fields(HistoryForm, query)
+        form = _parse(query)
         page = form.read(index)
     except InvalidInput as error:
-        if not {problem.field for problem in error.problems} <= HistoryForm.model_fields.keys() - _NO_FILTERS:
+        wrong = {problem.field for problem in error.problems}
+        if wants_problems(request) or not wrong <= HistoryForm.model_fields.keys() - _NO_FILTERS:
             raise
         typed: dict[str, Any] = {**query, "ascending": query.get("ascending") == "true"}
         return _render(request, HistoryForm.model_construct(**typed), None, error)
     return _render(request, form, page)
+
+
+def _parse(query: Mapping[str, str]) -> HistoryForm:
+    """Return the form.
+
+    Raises:
+        InvalidInput: Names each field that is wrong, including what only `filters` finds in the other ones.
+    """
+    try:
+        return parse_fields(HistoryForm, query)
+    except InvalidInput as error:
+        wrong = {problem.field for problem in error.problems}
+        try:
+            parse_fields(HistoryForm, {name: text for name, text in query.items() if name not in wrong}).filters()
+        except InvalidInput as other:
+            error.add(other.problems)
+        raise
 
 
 def _render(request: Request, form: HistoryForm, page: Page | None, error: InvalidInput | None = None) -> Response:

@@ -42,7 +42,6 @@ class Overview(NamedTuple):
 
 
 @router.get("")
-@router.get("/")
 async def overview(
     request: Request, checks: HealthDep, orchestrator: OrchestratorDep, index: IndexDep, catalog: CatalogDep
 ) -> Response:

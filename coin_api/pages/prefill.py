@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 
 from coin_api.deps import OrchestratorDep, PresetsDep, StoreDep
+from coin_pipeline.backtest.markets import common_quote, default_cash
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.backtest.spec import complete_stored_spec
 from coin_pipeline.errors import ResultNotFound
@@ -123,4 +124,12 @@ def _of_request(request: Json) -> Prefill:
 
 
 def _backtest_fields(fields: Json) -> Json:
-    return {name: value for name, value in fields.items() if name in BacktestRequest.model_fields}
+    """Return the fields of a backtest, without an amount of cash that is the default of its market's currency.
+
+    A spec states it, but it was not entered: with another market the default is another one.
+    """
+    known = {name: value for name, value in fields.items() if name in BacktestRequest.model_fields}
+    quote = common_quote(known.get("symbols") or ())
+    if quote and known.get("initial_cash") == default_cash(known["symbols"][0]):
+        del known["initial_cash"]
+    return known

@@ -13,7 +13,7 @@ import coin_pipeline
 from coin_api.pages import texts
 from coin_api.pages.formats import FORMATS
 from coin_api.pages.language import COOKIE, QUERY, chosen_language, language_of
-from coin_api.pages.navigation import NAVIGATION
+from coin_api.pages.navigation import NAVIGATION, ways_on
 from coin_pipeline.errors import page_sentence
 from coin_pipeline.languages import LANGUAGES, Language, Sentence, Text
 from coin_pipeline.report.page import template_environment
@@ -35,6 +35,7 @@ def environment() -> Environment:
         **pages.globals,
         "frame": texts,
         "navigation": NAVIGATION,
+        "ways_on": ways_on,
         "languages": LANGUAGES,
         "version": coin_pipeline.__version__,
     }

@@ -3,20 +3,20 @@
 from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from coin_api.accept import prefers_json
 from coin_api.deps import CatalogDep, OrchestratorDep, StoreDep, StrategiesDep
 from coin_api.pages.language import language_of
 from coin_api.pages.rendering import as_page
 from coin_api.pages.result_errors import result_error_page
+from coin_api.pages.routing import CanonicalRoute
 from coin_api.responses import explain_missing_result
 from coin_pipeline.errors import CoinError
 from coin_pipeline.languages import Language
 from coin_pipeline.report.stored import Report, read_report
 
-router = APIRouter(tags=["reports"])
+router = APIRouter(tags=["reports"], route_class=CanonicalRoute)
 _BUILDERS = CapacityLimiter(2)
 """Limits the reports that are built at a time, for their memory; those that wait occupy no thread of other requests."""
 
@@ -36,12 +36,12 @@ async def report(
         str | None,
         Query(description="The only symbol whose price and trades are shown, BTC_KRW or KRW-BTC.", max_length=80),
     ] = None,
-    accept: Annotated[str, Header(description="Errors are problem details if JSON is preferred, else pages.")] = "",
-) -> HTMLResponse:
+) -> Response:
     """Return the report of a result: one HTML page that loads nothing.
 
     That of many symbols has price charts of some, and names the others; each of these has one in its own report, with
-    `symbol`. Figures are always those of the whole result.
+    `symbol`. Figures are always those of the whole result. Errors are problem details if `Accept` prefers
+    JSON, else pages.
     """
     language = lang or language_of(request)
 
@@ -52,7 +52,5 @@ async def report(
     try:
         page = await to_thread.run_sync(build, limiter=_BUILDERS)
     except CoinError as error:
-        if prefers_json(accept):
-            raise
         return result_error_page(request, run_id, error)
     return as_page(request, HTMLResponse(page.html), language, page.policy)

@@ -1,17 +1,19 @@
 """The pages shown in place of a result, or of its report."""
 
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import NamedTuple
 
-from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 
 from coin_api.errors import TaskWithoutResult, status_code_of
 from coin_api.pages import texts_result_errors as texts
 from coin_api.pages.rendering import render_page
-from coin_api.pages.tasks import FORM_PAGES
-from coin_api.responses import status_url
-from coin_api.tasks import Task
+from coin_api.pages.routing import wants_problems
+from coin_api.pages.tasks import FORM_PAGES, OWN_PAGES
+from coin_api.responses import WITH_RESULTS, status_url
+from coin_api.tasks import Job, Task
 from coin_pipeline import errors
 from coin_pipeline.languages import Text
 from coin_pipeline.web.problems import RETRY_AFTER_S, RETRY_AFTER_STATUSES
@@ -46,14 +48,24 @@ class ResultProblem(NamedTuple):
     passes: bool = False
 
 
-def result_error_page(request: Request, run_id: str, error: errors.CoinError) -> HTMLResponse:
-    """Return the page that is shown in place of a result.
+def result_error_page(
+    request: Request, run_id: str, error: errors.CoinError, jobs: AbstractSet[Job] = WITH_RESULTS
+) -> Response:
+    """Return the page that is shown in place of a result, or a redirect to the page of a task of another job.
 
     Args:
         request: The request.
         run_id: The id in its path.
         error: What reading the result raised, inside `explain_missing_result`.
+        jobs: Jobs whose results have this address.
+
+    Raises:
+        CoinError: `error`, if the client prefers problem details.
     """
+    if wants_problems(request):
+        raise error
+    if isinstance(error, TaskWithoutResult) and error.task.job not in jobs:
+        return RedirectResponse(OWN_PAGES[error.task.job].format(run_id))
     problem = explain_result_error(error)
     return render_page(
         request,
@@ -77,6 +89,8 @@ def explain_result_error(error: errors.CoinError) -> ResultProblem:
     status = status_code_of(type(error))
     if isinstance(error, TaskWithoutResult):
         return _without_result(error.task, status)
+    if isinstance(error, errors.ResultNotFound) and not error.can_be_id:
+        return ResultProblem(texts.UNKNOWN_ID, texts.UNKNOWN_ID_ADVICE, status)
     for kind, heading, advice, has_detail in _PAGES:
         if isinstance(error, kind):
             return ResultProblem(heading, advice, status, error.for_clients if has_detail else None)

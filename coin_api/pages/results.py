@@ -15,12 +15,15 @@ from coin_api.pages.routing import page_router
 from coin_api.pages.tasks import dagster_url
 from coin_api.responses import explain_missing_result
 from coin_pipeline.backtest.labels import FIGURES
-from coin_pipeline.backtest.messages import warning_sentences
+from coin_pipeline.backtest.option_labels import option_texts
+from coin_pipeline.backtest.options import spec_of
+from coin_pipeline.backtest.skipped_signals import NOT_TRADED, skipped_text
 from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.errors import CoinError, NotFound
 from coin_pipeline.languages import Language
-from coin_pipeline.report.figures import equity_figure
+from coin_pipeline.report.figures import equity_pictures
 from coin_pipeline.report.stored import read_equity
+from coin_pipeline.report.warning_list import warning_list
 from coin_pipeline.results.index_entry import IndexEntry, build_entry
 from coin_pipeline.results.store import load_result, require_structure, stored_document
 from coin_pipeline.storage.base import ObjectStore
@@ -33,14 +36,14 @@ router = page_router()
 
 @router.get("/results/{run_id}")
 def result(request: Request, run_id: str, orchestrator: OrchestratorDep, store: StoreDep) -> Response:
-    """Show a backtest, or in its place why it has no result; a sweep has a page of its own."""
+    """Show a backtest, or in its place why it has no result; other tasks have pages of their own."""
     try:
         with explain_missing_result(orchestrator, run_id), require_structure(run_id):
             document, entry = read_document(store, run_id)
-            warnings = warning_sentences(document, language_of(request))
-            picture = _equity_picture(store, run_id, document, language_of(request))
+            warnings = warning_list(document, language_of(request))
+            pictures = _equity_pictures(store, run_id, document, language_of(request))
     except CoinError as error:
-        return result_error_page(request, run_id, error)
+        return result_error_page(request, run_id, error, {"backtest"})
     if entry.kind == "sweep":
         return RedirectResponse(f"/app/sweeps/{run_id}")
     return render_page(
@@ -51,8 +54,11 @@ def result(request: Request, run_id: str, orchestrator: OrchestratorDep, store: 
         document=document,
         run_url=dagster_url(orchestrator, run_id),
         metrics=known_figures(document),
+        options=option_texts(spec_of(document), language_of(request)),
         zone=zone_of(document),
-        picture=picture,
+        pictures=pictures,
+        not_traded=NOT_TRADED,
+        skipped=skipped_text(document, language_of(request)),
         warnings=warnings,
     )
 
@@ -84,7 +90,7 @@ def known_figures(document: Json) -> dict[str, float | None]:
     return {name: metrics[name] for name in names if name in metrics and name != "avg_return"}
 
 
-def _equity_picture(store: ObjectStore, run_id: str, document: Json, language: Language) -> Markup | None:
+def _equity_pictures(store: ObjectStore, run_id: str, document: Json, language: Language) -> Markup | None:
     """Return the picture of the equity; None if the result has none, or as in legacy results only part of it."""
     try:
         equity = read_equity(store, run_id, document)
@@ -93,4 +99,4 @@ def _equity_picture(store: ObjectStore, run_id: str, document: Json, language: L
     if not len(equity) or any(column.null_count for column in equity.columns):
         return None
     title = texts.EQUITY.write(language)
-    return Markup(equity_figure(equity, title, language, zone_of(document)))  # noqa: S704 -- the figure escapes its texts
+    return Markup(equity_pictures(equity, title, language, zone_of(document)))  # noqa: S704 -- the figure escapes its texts

@@ -76,6 +76,7 @@ def form_values(
     symbols = {symbol: list(series) for symbol, series in groupby(stored, key=lambda series: series.symbol)}
     return {
         "texts": texts,
+        "names": names,
         "strategies": _strategies(registry, filled, language),
         "unknown_strategy": None if filled.get("strategy", names[0]) in names else filled["strategy"],
         "account_fields": [*form_fields(model.model_json_schema(), leave_out=(*_OWN_CONTROLS, *leave_out))],

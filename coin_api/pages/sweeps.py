@@ -21,13 +21,13 @@ from coin_api.pages.prefill import request_of
 from coin_api.pages.rendering import render_page
 from coin_api.pages.result_errors import result_error_page
 from coin_api.pages.routing import page_router
-from coin_api.pages.tasks import LISTED, RESULT_PAGES, dagster_url, find_task, task_values
+from coin_api.pages.tasks import LISTED, OWN_PAGES, dagster_url, find_task, task_values
 from coin_api.tasks import Orchestrator
 from coin_pipeline.backtest.labels import sweep_columns
-from coin_pipeline.backtest.messages import warning_sentences
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ResultNotFound
 from coin_pipeline.languages import Language
 from coin_pipeline.report.sweep_page import heat_map_figures
+from coin_pipeline.report.warning_list import warning_list
 from coin_pipeline.results.index import Filters
 from coin_pipeline.results.store import read_result, read_task_file, require_structure
 from coin_pipeline.storage.base import ObjectStore
@@ -59,11 +59,11 @@ def sweeps(
 
 @router.get("/sweeps/{task_id}")
 def sweep(request: Request, task_id: str, store: StoreDep, orchestrator: OrchestratorDep) -> Response:
-    """Show a sweep: its result, or its progress and why it has none."""
+    """Show a sweep: its result, or its progress and why it has none; other tasks have pages of their own."""
     try:
         document: Json = json.loads(read_result(store, task_id))
         if not is_sweep(document):
-            return RedirectResponse(RESULT_PAGES["backtest"].format(task_id))
+            return RedirectResponse(OWN_PAGES["backtest"].format(task_id))
         with require_structure(task_id, UndefinedError):
             return _result_page(request, document, store, dagster_url(orchestrator, task_id))
     except (InvalidRunId, ObjectCorrupt) as error:
@@ -73,11 +73,13 @@ def sweep(request: Request, task_id: str, store: StoreDep, orchestrator: Orchest
 
 
 def _task_page(request: Request, task_id: str, orchestrator: Orchestrator, missing: ResultNotFound) -> Response:
-    """Return the page of a sweep without a result."""
+    """Return the page of a sweep without a result, or a redirect to that of another task."""
     try:
         task = find_task(orchestrator, task_id)
     except ResultNotFound:
         return result_error_page(request, task_id, missing)
+    if task.job != "sweep":
+        return RedirectResponse(OWN_PAGES[task.job].format(task_id))
     if task.status == "completed":  # it has expired
         return result_error_page(request, task_id, missing)
     return render_page(request, "task.html.j2", texts=texts_tasks, **task_values(task))
@@ -97,7 +99,7 @@ def _result_page(request: Request, document: Json, store: ObjectStore, run_url: 
         texts=texts,
         document=document,
         run_url=run_url,
-        warnings=warning_sentences(document, language_of(request)),
+        warnings=warning_list(document, language_of(request)),
         columns=sweep_columns(document["objective"]),
         heat_maps=[Markup(figure) for figure in figures],  # noqa: S704 -- escaped by the figure
         equity=_equity(store, document["run_id"], language_of(request)),

@@ -27,7 +27,13 @@ RESULT_PAGES: Mapping[Job, str] = {
     "sweep": "/app/sweeps/{}",
     "refresh_candles": "/app/candles",
 }
-FORM_PAGES: Mapping[Job, str] = {"backtest": "/app/submit?from={}", "sweep": "/app/sweeps/new?from={}"}
+OWN_PAGES: Mapping[Job, str] = {**RESULT_PAGES, "refresh_candles": "/app/tasks/{}"}
+"""Pages of a single task, also without a result."""
+FORM_PAGES: Mapping[Job, str] = {
+    "backtest": "/app/submit?from={}",
+    "sweep": "/app/sweeps/new?from={}",
+    "refresh_candles": "/app/candles?from={}#fetch",
+}
 """Forms that a task fills in, to change and run it again."""
 UNFINISHED: tuple[Status, ...] = ("failed", "cancelled")
 """Statuses of tasks that ended without completing: how far they came is not shown."""
@@ -83,6 +89,6 @@ def task_values(task: Task) -> dict[str, Any]:
         "status_url": status_url(task),
         "cancel_url": CANCEL_URLS[task.job].format(task.task_id),
         "result_page": RESULT_PAGES[task.job].format(task.task_id),
-        "form_page": FORM_PAGES.get(task.job, "").format(task.task_id),
+        "form_page": FORM_PAGES[task.job].format(task.task_id),
         "unfinished": UNFINISHED,
     }

@@ -18,7 +18,6 @@ SWEEPS = Text("Sweeps", "스윕")
 TASKS = Text("Tasks", "작업")
 
 TRY_AGAIN = Text("Try again", "다시 시도")
-TO_HISTORY = Text("To the results", "결과 목록으로")
 ERROR_TITLE = Text("The page cannot be shown", "페이지를 표시할 수 없습니다")
 ERROR_TITLES: Mapping[HTTPStatus, Text] = {
     HTTPStatus.NOT_FOUND: Text("There is no such page or result", "페이지 또는 결과가 없습니다"),
@@ -26,4 +25,5 @@ ERROR_TITLES: Mapping[HTTPStatus, Text] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: Text("The request is not valid", "요청이 올바르지 않습니다"),
     HTTPStatus.SERVICE_UNAVAILABLE: Text("A required service is not available", "필요한 서비스에 연결할 수 없습니다"),
 }
+NO_CANDLES_TITLE = Text("No candles of this series are stored", "저장된 캔들이 없습니다")
 ERROR_FIELDS = Text("What is wrong", "잘못된 항목")

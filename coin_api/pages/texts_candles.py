@@ -112,6 +112,23 @@ SPELLED = {
 }
 CHECK_BUTTON = Text("Check", "검사")
 UPLOAD_BUTTON = Text("Upload", "업로드")
+REPLACE = Text(
+    "Nothing is stored yet: this upload would overwrite stored candles between {overwritten_first} and"
+    " {overwritten_last} (Seoul). {replaced} would be replaced and {removed} removed; {added} would be added.",
+    "아직 저장되지 않았습니다. 업로드하면 {overwritten_first} ~ {overwritten_last}(서울)의 저장된 캔들이 변경됩니다."
+    " {replaced}개가 교체되고 {removed}개가 삭제되며, {added}개가 추가됩니다.",
+)
+REPLACE_BUTTON = Text("Replace", "교체")
+BACK_BUTTON = Text("Back", "돌아가기")
+NO_SYMBOL = Text("Enter the market, such as BTC_KRW.", "종목을 입력하십시오. 예: BTC_KRW")
+EDITED = Text(
+    "Nothing is stored: the form was changed while it was being sent. Check or upload again.",
+    "저장되지 않았습니다. 전송 중에 입력 내용이 변경되었습니다. 다시 검사하거나 업로드하십시오.",
+)
+CHANGED_FILE = Text(
+    "The file has changed or can no longer be read; choose it again.",
+    "파일이 변경되었거나 읽을 수 없습니다. 다시 선택하십시오.",
+)
 NO_FILE = Text("Choose a file.", "파일을 선택하십시오.")
 UNKNOWN_FILE = Text("Choose a file of these formats: {suffixes}.", "지원하는 형식의 파일을 선택하십시오: {suffixes}")
 REPORT = {
@@ -122,19 +139,22 @@ REPORT = {
     "zone": Text("Time zone", "시간대"),
     "left_out": Text("Rows left out", "제외된 행"),
     "removed": Text("Misplaced candles removed", "시각이 잘못되어 삭제된 캔들"),
+    "would_remove": Text("Misplaced candles that would be removed", "시각이 잘못되어 삭제될 캔들"),
     "notes": Text("Notes", "참고"),
 }
 """What the form shows of the report of an upload, by the name of its slot."""
+LEFT_OUT = Text("{count} {reason}", "{reason} {count}개")
 
 SENDING = Text("Sending …", "전송 중 …")
 INVALID = Text("The request is not valid.", "요청이 올바르지 않습니다.")
 UNREACHABLE = Text("The server does not respond; try again.", "서버가 응답하지 않습니다. 다시 시도하십시오.")
 UPLOADED = Text(
-    "{added} candles added, {replaced} replaced, {unchanged} unchanged.",
-    "캔들 {added}개 추가, {replaced}개 교체, {unchanged}개 동일",
+    "{added} candles added, {replaced} replaced, {removed} removed, {unchanged} unchanged.",
+    "캔들 {added}개 추가, {replaced}개 교체, {removed}개 삭제, {unchanged}개 동일",
 )
 CHECKED = Text(
-    "Nothing is stored yet. An upload adds {added} candles, replaces {replaced} and leaves {unchanged} unchanged.",
-    "아직 저장되지 않았습니다. 업로드하면 캔들 {added}개가 추가되고 {replaced}개가 교체되며, {unchanged}개는 변경되지"
-    " 않습니다.",
+    "Nothing is stored yet. An upload adds {added} candles, replaces {replaced}, removes {removed} and leaves"
+    " {unchanged} unchanged.",
+    "아직 저장되지 않았습니다. 업로드하면 캔들 {added}개가 추가, {replaced}개가 교체, {removed}개가 삭제되며,"
+    " {unchanged}개는 변경되지 않습니다.",
 )

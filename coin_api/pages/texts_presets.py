@@ -13,6 +13,19 @@ NAME = Text("Name", "이름")
 STRATEGY = Text("Strategy", "전략")
 PARAMS = Text("Parameters", "파라미터")
 DESCRIPTION = Text("Description", "설명")
+BUILT_IN_DESCRIPTIONS = {
+    "aggressive": Text(
+        "Breakouts of a wide volume zone over a short window: many signals.",
+        "짧은 구간의 넓은 매물대를 돌파할 때 매수합니다. 신호가 많습니다.",
+    ),
+    "balanced": Text(
+        "Breakouts of the volume zone with the usual window.", "기본 구간의 매물대를 돌파할 때 매수합니다."
+    ),
+    "conservative": Text(
+        "Long candles on high volume: few signals.", "거래량이 많은 장대 양봉에 매수합니다. 신호가 적습니다."
+    ),
+}
+"""What the built-in presets are, by their names; in English as in `presets.BUILT_IN`."""
 ACTIONS = Text("Actions", "동작")
 BUILT_IN = Text(
     "Built in: cannot be renamed or deleted.", "기본 제공 프리셋입니다. 이름을 바꾸거나 삭제할 수 없습니다."

@@ -10,6 +10,12 @@ INVALID_ID_ADVICE = Text(
     " the history.",
     "ID에는 영문자, 숫자, 하이픈, 밑줄만 사용됩니다. 링크가 중간에 잘렸을 수 있으니 백테스트 이력에서 결과를 여십시오.",
 )
+UNKNOWN_ID = Text("This is not the id of a run", "실행 ID가 아닙니다")
+UNKNOWN_ID_ADVICE = Text(
+    "Ids of runs are UUIDs of 36 characters, and no result of the legacy platform has this id. The link may have been"
+    " cut off.",
+    "실행 ID는 36자의 UUID입니다. 이전 플랫폼의 결과 중에도 이 ID는 없습니다. 링크가 중간에 잘렸을 수 있습니다.",
+)
 MISSING = Text("There is no result with this id", "이 ID의 결과가 없습니다")
 MISSING_ADVICE = Text(
     "It may have expired: results of the API are removed after their retention period unless they are pinned.",

@@ -32,6 +32,10 @@ FINISHED = Text("Finished", "완료")
 SIGNALS = Text("Signals that could be filled", "체결 가능한 신호 수")
 WARNINGS = Text("Warnings", "경고")
 DOWNLOADS = Text("Downloads", "다운로드")
+DOWNLOADS_HINT = Text(
+    "CSV: times in {zone} with their offset. Parquet and JSON: times in UTC.",
+    "CSV의 시각은 {zone} 기준이며 UTC와의 시차를 함께 적습니다. Parquet와 JSON의 시각은 UTC입니다.",
+)
 DOCUMENT = Text("Result document", "결과 문서")
 FULL_DOCUMENT = Text("with every signal and trade", "신호와 거래 전체 포함")
 TABLES = {"trades": Text("Trades", "거래"), "signals": Text("Signals", "신호"), "equity": Text("Equity", "평가자산")}
@@ -52,6 +56,10 @@ CHART = Text(
     "계좌별 평가자산. 왼쪽·오른쪽 화살표로 이동하고 더하기·빼기로 확대·축소합니다.",
 )
 TIMES = Text("Times in {zone}.", "{zone} 기준 시각입니다.")
+TIMES_OF_ZONES = Text(
+    "The ranges of the results are in several time zones: {zones}. The chart shows all times in {zone}.",
+    "결과마다 기간의 시간대가 다릅니다: {zones}. 차트의 시각은 모두 {zone} 기준입니다.",
+)
 NO_CURVE = Text("no equity is stored", "저장된 평가자산 없음")
 RESULT = Text("Result", "결과")
 INPUTS = Text("What differs in the inputs", "입력의 차이")

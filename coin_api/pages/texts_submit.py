@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from coin_pipeline.backtest.option_labels import OPTION_LABELS
 from coin_pipeline.backtest.request import BacktestRequest
 from coin_pipeline.candles.fields import RequestModel
 from coin_pipeline.forward.spec import ForwardRequest
@@ -31,16 +32,16 @@ NO_SCRIPT = Text(
     "This form needs JavaScript. Without it, use the command below or the API.",
     "이 양식은 JavaScript가 필요합니다. 사용할 수 없으면 아래 명령이나 API를 이용하십시오.",
 )
-NO_CANDLES = Text(
-    "No candles are stored yet. Fetch some first, for example with this command:",
-    "저장된 캔들이 없습니다. 먼저 다음과 같은 명령으로 캔들을 받으십시오.",
-)
+NO_CANDLES = Text("No candles are stored yet.", "저장된 캔들이 없습니다.")
 STRATEGY = Text("Strategy", "전략")
 UNKNOWN_STRATEGY = Text(
     "The strategy {name} is not registered any more; choose another one.",
     "전략 {name}은(는) 더 이상 등록되어 있지 않습니다. 다른 전략을 선택하십시오.",
 )
 PRESET = Text("Preset", "프리셋")
+PRESET_WITHOUT_STRATEGY = Text(
+    "{name} (strategy {strategy} is not registered)", "{name} (전략 {strategy}이(가) 등록되어 있지 않음)"
+)
 PRESETS = Text("Rename or delete presets", "프리셋 이름 변경/삭제")
 NO_PRESET = Text("none", "없음")
 PARAMETERS = Text("Parameters", "파라미터")
@@ -57,11 +58,16 @@ OUTSIDE_STORED = Text(
     "이 기간의 캔들이 모두 저장되어 있지 않아 작업이 실패할 수 있습니다.",
 )
 ADD_CANDLES = Text("Fetch or upload candles", "캔들 수집 또는 업로드")
+END_IN_FUTURE = Text(
+    "The last day is in the future: the task ends with the newest candle that is stored when it runs.",
+    "종료일이 미래의 날짜입니다. 실행 시점에 저장된 최신 캔들까지만 사용합니다.",
+)
 STORED_PART = Text("{series}: stored from {first} to {last}", "{series}: {first} ~ {last} 저장됨")
 STORED_NONE = Text("{series}: nothing is stored", "{series}: 저장된 캔들 없음")
 STORED_MORE = Text("and {count} more", "그 외 {count}개")
 ACCOUNT = Text("Fills, costs, stops and account", "체결, 비용, 손절/익절, 계좌")
 DEFAULT = Text("default {value}", "기본값 {value}")
+EMPTY = Text("Enter a value; the default is {value}.", "값을 입력하십시오. 기본값은 {value}입니다.")
 NONE = Text("none", "없음")
 JSON = Text("JSON", "JSON")
 SWITCHES = {True: Text("on", "켬"), False: Text("off", "끔")}
@@ -82,57 +88,57 @@ REPLACE = Text("Replace the preset {name}?", "프리셋 {name}을(를) 바꾸시
 FIELDS: Mapping[str, FieldText] = {
     "fill": _field(
         "fill",
-        Text("Fill", "체결 방식"),
+        OPTION_LABELS["fill"],
         "next_open은 다음 봉 시가에 체결합니다. signal_close는 기존 플랫폼의 이벤트 스터디입니다.",
     ),
-    "fee_rate": _field("fee_rate", Text("Fee rate", "수수료율"), "매수/매도 각각의 수수료. 거래 금액에 대한 비율."),
+    "fee_rate": _field("fee_rate", OPTION_LABELS["fee_rate"], "매수/매도 각각의 수수료. 거래 금액에 대한 비율."),
     "slippage_rate": _field(
-        "slippage_rate", Text("Slippage rate", "슬리피지율"), "매수/매도 각각의 슬리피지. 가격에 대한 비율."
+        "slippage_rate", OPTION_LABELS["slippage_rate"], "매수/매도 각각의 슬리피지. 가격에 대한 비율."
     ),
     "stop_loss": _field(
-        "stop_loss", Text("Stop-loss", "손절"), "진입가보다 이 비율만큼 떨어지면 매도합니다. 예: 0.05."
+        "stop_loss", OPTION_LABELS["stop_loss"], "진입가보다 이 비율만큼 떨어지면 매도합니다. 예: 0.05."
     ),
     "take_profit": _field(
-        "take_profit", Text("Take-profit", "익절"), "진입가보다 이 비율만큼 오르면 매도합니다. 예: 0.1."
+        "take_profit", OPTION_LABELS["take_profit"], "진입가보다 이 비율만큼 오르면 매도합니다. 예: 0.1."
     ),
     "trailing_stop": _field(
         "trailing_stop",
-        Text("Trailing stop", "트레일링 스톱"),
+        OPTION_LABELS["trailing_stop"],
         "진입 후 최고가보다 이 비율만큼 떨어지면 매도합니다.",
     ),
     "position_size": _field(
         "position_size",
-        Text("Position size", "포지션 크기"),
+        OPTION_LABELS["position_size"],
         "한 번 진입할 때 쓰는 자산 비율. 기본값은 1, max_positions가 있으면 1/max_positions.",
     ),
     "max_positions": _field(
         "max_positions",
-        Text("Shared account, most open positions", "공유 계좌의 최대 보유 종목 수"),
+        OPTION_LABELS["max_positions"],
         "모든 종목을 한 계좌에서 거래하고 동시 보유 종목 수를 이 값으로 제한합니다."
         " 비워 두면 종목마다 별도 계좌입니다.",
     ),
     "initial_cash": _field(
         "initial_cash",
-        Text("Initial cash", "초기 자금"),
+        OPTION_LABELS["initial_cash"],
         "계좌의 시작 금액(호가 통화). 기본값: KRW 10,000,000, BTC 1, ETH 10, 그 외 10,000.",
     ),
     "min_order": _field(
         "min_order",
-        Text("Minimum order", "최소 주문 금액"),
+        OPTION_LABELS["min_order"],
         "이보다 작은 매수 주문은 내지 않습니다(호가 통화). 업비트: 5000 KRW, 0.00005 BTC, 0.5 USDT.",
     ),
     "tick_sizes": _field(
         "tick_sizes",
-        Text("Tick sizes", "호가 단위"),
+        OPTION_LABELS["tick_sizes"],
         "체결 가격을 이 거래소의 호가 단위에 맞춰 불리한 쪽으로 반올림합니다.",
     ),
     "warm_up": _field(
         "warm_up",
-        Text("Warm-up", "워밍업"),
+        OPTION_LABELS["warm_up"],
         "auto는 시작일 이전의 저장된 캔들도 읽어 첫 캔들부터 판단할 수 있게 합니다. none은 기간 안의 캔들만 읽습니다.",
     ),
     "timezone": _field(
-        "timezone", Text("Time zone", "시간대"), "시작일과 종료일의 시간대. IANA 이름(예: Asia/Seoul, UTC)."
+        "timezone", OPTION_LABELS["timezone"], "시작일과 종료일의 시간대. IANA 이름(예: Asia/Seoul, UTC)."
     ),
     "collect": _field(
         "collect",

@@ -1,8 +1,11 @@
 """Texts of the list of sweeps, and of the page of one."""
 
 from collections.abc import Mapping
+from typing import get_args
 
+from coin_api.pages import texts_results
 from coin_pipeline.languages import Text
+from coin_pipeline.report.sweep_texts import SWEEP, SWEEP_PAGE
 from coin_pipeline.sweeps.request import Search
 
 LIST = Text("Sweeps", "스윕")
@@ -21,15 +24,11 @@ NEXT = Text("Next page", "다음 페이지")
 CHANGE_SWEEP = Text("Change and run sweep {run}", "스윕 {run}, 값을 바꿔 실행")
 TITLE = Text("Sweep", "스윕")
 RANGE = Text("{start} to {end}, whole days in {zone}", "{start} ~ {end}, {zone} 기준 하루 단위")
-BEST = Text("Best point", "최적 포인트")
-BEST_NOTE = Text(
-    "Point {point}, run again as a regular backtest with identical figures.",
-    "포인트 {point}. 일반 백테스트로 다시 실행해 같은 값을 확인했습니다.",
-)
+BEST, BEST_NOTE = SWEEP["best"], SWEEP["best_note"]
 NO_BEST = Text("The objective is undefined at every point.", "모든 포인트에서 목표 지표를 계산할 수 없습니다.")
 OBJECTIVE = Text("Objective: {name}", "목표 지표: {name}")
 WARNINGS = Text("Warnings", "경고")
-HEAT_MAP = Text("Heat map", "히트맵")
+HEAT_MAP = SWEEP["heat_map"]
 HEAT_MAP_NOTE = Text(
     "A cell opens the form of a backtest with its best point. With the keyboard, arrow keys move between the cells.",
     "셀을 선택하면 그 셀의 최적 포인트로 채운 백테스트 폼이 열립니다. 키보드에서는 화살표 키로 셀을 이동합니다.",
@@ -40,22 +39,12 @@ NO_EQUITY = Text(
     "This sweep was run by an earlier version, which stored no picture of it. Run the point as a backtest to see it.",
     "이전 버전에서 실행한 스윕이라 곡선이 저장되지 않았습니다. 이 포인트를 백테스트로 실행하면 볼 수 있습니다.",
 )
-PLATEAU = Text("Plateau", "안정 구간")
-PLATEAU_NOTE = Text(
-    "The point whose neighbours have the highest median objective. A result that holds for all neighbours is less"
-    " likely to be luck.",
-    "이웃 포인트의 목표 지표 중앙값이 가장 높은 포인트입니다. 이웃에서도 유지되는 결과는 우연일 가능성이 작습니다.",
-)
-MEDIAN = Text("Median of the neighbourhood", "이웃의 중앙값")
+PLATEAU, PLATEAU_NOTE = SWEEP["plateau"], SWEEP["plateau_note"]
+MEDIAN = SWEEP["neighbourhood_median"]
 OWN = Text("Objective of the point", "이 포인트의 목표 지표")
-SIZE = Text("Points in the neighbourhood", "이웃 포인트 수")
+SIZE = SWEEP["neighbourhood_size"]
 AROUND_BEST = Text("Median around the best point", "최적 포인트 주변의 중앙값")
-TOP = Text("Best {count} points", "상위 {count}개 포인트")
-SEVERAL = Text(
-    "Over {count} symbols: trades are summed, the drawdown is the largest, every other figure is the mean.",
-    "{count}개 종목 기준: 거래 수는 합계, 낙폭은 최댓값, 나머지는 평균입니다.",
-)
-POINT = Text("Point", "포인트")
+TOP, SEVERAL, POINT = SWEEP["top"], SWEEP["several"], SWEEP["point"]
 ACTIONS = Text("Actions", "동작")
 RUN = Text("Run as a backtest", "백테스트로 실행")
 RUN_POINT = Text("Run as a backtest: point {point}", "백테스트로 실행: 포인트 {point}")
@@ -71,13 +60,10 @@ COMPARE_HINT = Text(
     "포인트를 {least}~{most}개 선택하세요. 이미 저장된 백테스트는 다시 실행하지 않습니다.",
 )
 COMPARING = Text("Running the backtests …", "백테스트 실행 중…")
-SEARCHES: Mapping[Search, Text] = {
-    "grid": Text("grid", "그리드"),
-    "random": Text("random", "무작위"),
-    "optuna": Text("Optuna", "Optuna"),
-}
-POINTS = Text("{points} points, {search} search", "포인트 {points}개, {search} 탐색")
+SEARCHES: Mapping[Search, Text] = {search: SWEEP[search] for search in get_args(Search)}
+POINTS = SWEEP["points_note"]
+REPORT = texts_results.REPORT
 DOWNLOAD = Text("Trials as Parquet", "전체 포인트(Parquet)")
 DAGSTER = Text("Run in Dagster", "Dagster에서 보기")
-NONE = Text("none", "없음")
+NONE = SWEEP_PAGE["none"]
 UNREACHABLE = Text("The server did not respond; try again.", "서버가 응답하지 않습니다. 다시 시도하십시오.")

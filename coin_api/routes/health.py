@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 import coin_pipeline
+from coin_api.accept import prefers_page
 from coin_api.backup_health import PROBE
 from coin_api.deps import BackupHealthDep, HealthDep, SettingsDep, StoreDep
 from coin_api.health import Probe, low_space
@@ -23,9 +25,13 @@ MESSAGE = "Coin Backtesting API"
 """Clients of the legacy platform compare it."""
 
 
-@router.get("/")
-async def root(request: Request) -> ServiceInfo:
+@router.get("/", response_model=ServiceInfo)
+async def root(
+    request: Request, accept: Annotated[str, Header(description="A browser is led to the app.")] = ""
+) -> ServiceInfo | Response:
     """Describe the service and list every endpoint."""
+    if prefers_page(accept):
+        return RedirectResponse("/app", headers={"Vary": "Accept"})
     paths: dict[str, dict[str, dict[str, str]]] = request.app.openapi()["paths"]
     endpoints = {
         f"{method.upper()} {path}": operation["description"].splitlines()[0]

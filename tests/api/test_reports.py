@@ -77,11 +77,28 @@ def test_an_unknown_language_is_refused(store: LocalStore, client: TestClient, l
     assert "'en' or 'ko'" in response.json()["errors"][0]["message"]
 
 
-def test_the_report_of_a_sweep_is_the_stored_one(store: LocalStore, client: TestClient) -> None:
-    """It has no script, and may have none."""
-    response = client.get(f"/reports/{SWEEP_ID}")
-    assert response.text == (store.get(f"tasks/{SWEEP_ID}/report.html")).decode()
+@pytest.mark.parametrize(
+    ("query", "headers", "heading"),
+    [("", {}, "Best point"), ("", {"Accept-Language": "ko"}, "최적 포인트"), ("?lang=ko", {}, "최적 포인트")],
+    ids=["default", "browser", "address"],
+)
+def test_the_report_of_a_sweep(
+    store: LocalStore, client: TestClient, query: str, headers: dict[str, str], heading: str
+) -> None:
+    """In the language of its reader; it has no script, and may have none."""
+    assert store
+    response = client.get(f"/reports/{SWEEP_ID}{query}", headers=headers)
+    assert f"<h2>{heading}</h2>" in response.text
     assert "script" not in response.headers["content-security-policy"]
+
+
+def test_the_report_of_a_sweep_is_in_the_language_of_the_app(store: LocalStore, client: TestClient) -> None:
+    """The one that was chosen there, and not that of the browser."""
+    assert store
+    client.get("/app/sweeps?lang=ko")
+    response = client.get(f"/reports/{SWEEP_ID}", headers={"Accept-Language": "en"})
+    assert response.headers["content-language"] == "ko"
+    assert "<h2>최적 포인트</h2>" in response.text
 
 
 def test_the_report_of_a_symbol(store: LocalStore, client: TestClient) -> None:
@@ -112,10 +129,9 @@ RUNNING = replace(QUEUED, task_id=RUN_ID, status="running", started_at=NOW)
         (RUN_ID, None, 404, texts.MISSING),
         (RUN_ID, RUNNING, 404, texts.WITHOUT_RESULT["backtest"]["running"]),
         (RUN_ID, replace(RUNNING, job="sweep"), 404, texts.WITHOUT_RESULT["sweep"]["running"]),
-        (RUN_ID, replace(RUNNING, job="refresh_candles"), 404, texts.MISSING),
         (RUN_ID, FAILED, 404, texts.WITHOUT_RESULT["backtest"]["failed"]),
     ],
-    ids=["no id", "missing", "running", "running sweep", "refresh", "failed"],
+    ids=["no id", "missing", "running", "running sweep", "failed"],
 )
 def test_a_run_without_a_result_has_a_page_of_its_own(
     client: TestClient,

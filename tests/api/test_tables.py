@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ FILES: dict[str, tuple[str, str, Read]] = {
         "csv",
         lambda data, schema: pa.csv.read_csv(
             io.BytesIO(data),
-            convert_options=pa.csv.ConvertOptions(column_types=schema, strings_can_be_null=True),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=schema, strings_can_be_null=True, include_columns=schema.names
+            ),
         ),
     ),
 }
@@ -136,6 +139,16 @@ def test_filters_apply_to_every_format(client: TestClient, run: str, symbol: str
     for file, (_, _, parse) in FILES.items():
         data = client.get(f"{run}/signals", params={**query, "format": file}).content
         assert plain(parse(data, TABLE_SCHEMAS["signals"]), "signals") == expected
+
+
+def test_csv_has_times_of_a_zone(client: TestClient, run: str) -> None:
+    """With the offset that its clocks had; the instants stay the same."""
+    query = {"format": "csv", "timezone": "Europe/Berlin"}
+    rows = list(csv.DictReader(client.get(f"{run}/trades", params=query).text.splitlines()))
+    expected = TABLES["trades"]["entry_time"].to_pylist()
+    assert [datetime.fromisoformat(row["entry_time"]) for row in rows] == expected
+    assert {row["entry_time"][-6:] for row in rows} <= {"+01:00", "+02:00"}
+    assert client.get(f"{run}/trades", params={**query, "format": "parquet"}).status_code == 422
 
 
 @pytest.mark.parametrize("file", [*FILES, "json"])

@@ -1,6 +1,7 @@
 """The whole way in a browser: submit, watch, read the report, zoom, cancel and compare, without a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -127,6 +128,40 @@ def test_two_results_are_compared(platform: Platform, browser: Watched) -> None:
     assert axe_findings(page) == []
 
 
+def daily_file(path: Path, days: Sequence[int], high: int) -> Path:
+    """Write daily candles of January 2024."""
+    rows = (f"2024-01-{day:02}T00:00:00Z,1,{high},1,1,1\n" for day in days)
+    path.write_text("time,open,high,low,close,volume\n" + "".join(rows))
+    return path
+
+
+def upload_in_tab(page: Page, platform: Platform, file: Path) -> None:
+    """Upload daily candles of TABS_KRW."""
+    page.goto(f"{address(platform)}/app/candles?lang=en")
+    page.locator('#upload [name="file"]').set_input_files(file)
+    page.locator('#upload [name="symbol"]').fill("TABS_KRW")
+    page.get_by_role("button", name="Upload").click()
+
+
+def test_a_tab_asks_again_if_another_one_stored_candles(platform: Platform, browser: Watched, tmp_path: Path) -> None:
+    """An agreement is about the candles of its question only."""
+    first, chromium = browser.page, browser.page.context.browser
+    assert chromium
+    second = chromium.new_page()
+    upload_in_tab(first, platform, daily_file(tmp_path / "stored.csv", [1], 2))
+    expect(first.locator("#inventory")).to_contain_text("TABS_KRW")
+    upload_in_tab(first, platform, daily_file(tmp_path / "first.csv", [1, 2, 3], 3))
+    upload_in_tab(second, platform, daily_file(tmp_path / "second.csv", [1, 2], 4))
+    for tab in (first, second):
+        expect(tab.locator("#confirm")).to_contain_text("1 would be replaced")
+    second.get_by_role("button", name="Replace").click()
+    expect(second.locator("main")).to_contain_text("1 candles added, 1 replaced")
+    first.get_by_role("button", name="Replace").click()
+    expect(first.locator("#confirm")).to_contain_text("2 would be replaced and 0 removed; 1 would be added")
+    first.get_by_role("button", name="Replace").click()
+    expect(first.locator("main")).to_contain_text("1 candles added, 2 replaced")
+
+
 def test_from_the_form_of_a_sweep_to_a_point(platform: Platform, browser: Watched) -> None:
     """Its points are counted before and followed while it runs; a cell of its heat map fills in the form of a point."""
     page = browser.page
@@ -175,7 +210,10 @@ def test_pages_are_accessible(platform: Platform, browser: Watched, path: str) -
 
 @pytest.mark.parametrize(
     ("run_id", "heading"),
-    [("a b", "This is not the id of a result"), ("unknown-run", "There is no result with this id")],
+    [
+        ("unknown-run", "This is not the id of a run"),
+        ("00000000-0000-4000-8000-000000000000", "There is no result with this id"),
+    ],
 )
 def test_a_result_that_does_not_exist_has_its_page(
     platform: Platform, browser: Watched, run_id: str, heading: str

@@ -87,6 +87,22 @@ def test_sweep_without_a_result_fills_the_form_of_a_backtest_in(
     assert 'value="2024-02-01"' in text
 
 
+@pytest.mark.parametrize("status", ["failed", "cancelled", "completed"])
+def test_fetch_fills_its_form_in(app: TestClient, orchestrator: FakeOrchestrator, status: Status) -> None:
+    """With its markets, timeframes and days."""
+    fields = {"symbols": ["AAA_KRW", "BBB_KRW"], "timeframes": ["1h", "1d"], "start": "2024-02-01"}
+    task_id = submit(app, "/api/candles/refresh", fields)
+    orchestrator.move(task_id, status)
+    link = f"/app/candles?from={task_id}"
+    assert f'href="{link}#fetch"' in app.get(f"/app/tasks/{task_id}").text
+    assert (f'href="{link}#fetch"' in app.get("/app/tasks").text) == (status != "completed")
+    text = app.get(link).text
+    assert 'value="AAA_KRW, BBB_KRW"' in control(text, "symbols")
+    assert 'value="2024-02-01"' in control(text, "start")
+    assert 'value=""' in control(text, "end")
+    assert re.findall(r'name="timeframes" value="(\w+)" checked', text) == ["1h", "1d"]
+
+
 def test_strategy_that_no_longer_exists_is_named(app: TestClient, orchestrator: FakeOrchestrator) -> None:
     """Another one is chosen, and the page states why."""
     task_id = submit(app, "/api/backtests/run-async", BACKTEST)

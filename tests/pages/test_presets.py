@@ -4,6 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import expect
 
+from coin_api.pages.texts_presets import BUILT_IN_DESCRIPTIONS
 from tests.browser import axe_findings, requires_chromium
 from tests.pages.served import watched_page
 
@@ -21,6 +22,14 @@ def test_built_in_presets_cannot_be_changed(app: TestClient) -> None:
     text = app.get("/app/presets").text
     assert text.count("Built in: cannot be renamed or deleted.") == 3
     assert "<form" not in text
+
+
+def test_built_in_presets_are_described_in_korean(app: TestClient) -> None:
+    """In English as the API describes them."""
+    stored = {preset["name"]: preset["description"] for preset in app.get(PRESETS).json()["presets"]}
+    assert {name: text.en for name, text in BUILT_IN_DESCRIPTIONS.items()} == stored
+    text = app.get("/app/presets?lang=ko").text
+    assert not [description for description in stored.values() if description in text]
 
 
 def test_changed_built_in_preset_can_be_restored(app: TestClient) -> None:

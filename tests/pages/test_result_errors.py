@@ -32,6 +32,7 @@ def without_result(status: Status, error: str | None = None, job: Job = "backtes
     [
         (errors.InvalidRunId("a b"), texts.INVALID_ID, 404, False),
         (errors.ResultNotFound(RUN_ID), texts.MISSING, 404, False),
+        (errors.ResultNotFound("latest-btc"), texts.UNKNOWN_ID, 404, False),
         (without_result("queued"), BACKTEST["queued"], 404, True),
         (without_result("running"), BACKTEST["running"], 404, True),
         (without_result("failed", "no candles"), BACKTEST["failed"], 404, False),

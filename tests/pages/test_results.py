@@ -66,6 +66,54 @@ def test_the_list_has_the_figures_of_a_result(app: TestClient) -> None:
     assert "volume_window=9" in text
 
 
+def test_results_of_other_options_can_be_distinguished(app: TestClient, store: LocalStore, index: ResultIndex) -> None:
+    """The list and the legend name the costs and the stop that differ from the defaults, the page of a result all."""
+    other = UNKNOWN
+    publish_result(store, files_of("backtest", other, (("fee_rate", 0.002), ("stop_loss", 0.05))))
+    reindex(store, index)
+    written = "fee_rate=0.002, stop_loss=0.05"
+    for path in ("/app/history", f"/app/compare?run={FIRST}&run={other}"):
+        assert app.get(path).text.count(written) == 1
+    page = app.get(f"/app/results/{other}?lang=ko").text
+    for label, value in [
+        ("체결 방식", "next_open"), ("수수료율", "0.2%"), ("슬리피지율", "0.02%"), ("손절", "5%"), ("익절", "없음"),
+        ("초기 자금", "10,000,000 KRW"), ("워밍업", "auto"), ("시간대", "Asia/Seoul"),
+    ]:  # fmt: skip
+        assert f"<dt>{label}</dt><dd>{value}</dd>" in page
+
+
+def test_signals_that_were_not_traded_are_counted(app: TestClient, store: LocalStore) -> None:
+    """With the trades they add up to all signals, on the page, in the report, the history and the tables."""
+    publish_result(store, files_of("backtest", UNKNOWN, (("max_positions", 1),), volume_window=5))
+    facts = dict(re.findall("<dt>([^<]*)</dt><dd>([^<]*)</dd>", app.get(f"/app/results/{UNKNOWN}?lang=en").text))
+    skipped = facts["Signals not traded"]
+    total, *reasons = (int(count.replace(",", "")) for count in re.findall(r"[\d,]*\d", skipped))
+    assert total == sum(reasons) > 0
+    assert int(facts["Signals"]) == int(facts["Trades"]) + total
+    assert f"<p>Signals not traded: {skipped}</p>" in app.get(f"/reports/{UNKNOWN}?lang=en").text
+    traded = app.get(f"/api/backtests/{UNKNOWN}/signals?traded=true").json()["total"]
+    assert [traded, app.get(f"/api/backtests/{UNKNOWN}/trades").json()["total"]] == [int(facts["Trades"])] * 2
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_report_has_the_options_of_the_page(app: TestClient, language: str) -> None:
+    """With the same labels and values, also for separate accounts."""
+    page, report = (app.get(f"/{path}/{FIRST}?lang={language}").text for path in ("app/results", "reports"))
+    cash = {"en": "Initial cash", "ko": "초기 자금"}[language]
+    facts = re.findall("<dt>([^<]*)</dt><dd>([^<]*)</dd>", page)
+    assert (cash, "10,000,000 KRW") in facts
+    assert set(re.findall("<li>([^<=]*) <b>([^<]*)</b></li>", report)) <= set(facts)
+    assert f"<li>{cash} <b>10,000,000 KRW</b></li>" in report
+
+
+def test_csv_has_the_times_of_the_page(app: TestClient) -> None:
+    """The link of each table asks for the zone in which the page shows times."""
+    page = app.get(f"/app/results/{FIRST}").text
+    assert page.count("?format=csv&amp;timezone=Asia%2FSeoul") == 3
+    text = app.get(f"/api/backtests/{FIRST}/equity?format=csv&timezone=Asia%2FSeoul").text
+    assert re.fullmatch(r'"\d{4}-\d\d-\d\dT09:00:00\+09:00"', text.splitlines()[1].split(",")[1])
+
+
 def test_the_list_is_filtered_by_a_form_with_empty_fields(app: TestClient) -> None:
     """A browser sends every field of the form."""
     assert listed(app, params="volume_window=9", min_return="", kind="", date_from="") == [SECOND[:8]]
@@ -99,6 +147,30 @@ def test_what_is_wrong_with_a_filter_is_shown_next_to_it(
     assert f'id="field-{field}-error"' in response.text
     assert response.text.count('aria-invalid="true"') == 1
     assert 'value="as typed"' in response.text
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        (
+            {"min_sharpe": "high", "symbol": "no market", "min_return": "3", "max_return": "2"},
+            {"min_sharpe", "symbol", "min_return"},
+        ),
+        (
+            {"symbol": "no market", "min_sharpe": "2", "max_sharpe": "1", "min_return": "3", "max_return": "2"},
+            {"symbol", "min_sharpe", "min_return"},
+        ),
+        (
+            {"date_from": "2024-02-30", "kind": "table", "min_sharpe": "2", "max_sharpe": "1"},
+            {"date_from", "kind", "min_sharpe"},
+        ),
+    ],
+)
+def test_all_wrong_filters_are_reported_at_once(app: TestClient, query: dict[str, str], fields: set[str]) -> None:
+    """Values that cannot be read, and what is wrong with the others."""
+    response = app.get("/app/history", params=query)
+    assert response.status_code == 422
+    assert set(re.findall(r'<p class="error" id="field-(\w+)-error"', response.text)) == fields
 
 
 def test_removing_the_filters_keeps_the_rest(app: TestClient) -> None:
@@ -147,6 +219,24 @@ def test_pages_of_either_order_lead_through_the_whole_list(
             assert seen == [f"r{number:03}" for number in reversed(range(120))]
 
 
+@requires_chromium
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_list_is_compact_on_a_phone(
+    store: LocalStore, index_url: str, orchestrator: FakeOrchestrator, language: str
+) -> None:
+    """Nothing has to be scrolled sideways, and no row is taller than its lines; figures have their labels."""
+    assert store
+    app = create_app(load_settings(), lambda _: orchestrator, find_database=lambda _: index_url)
+    with served(app) as url, watched_page() as watched:
+        page = watched.page
+        page.set_viewport_size({"width": 390, "height": 800})
+        page.goto(f"{url}/app/history?lang={language}")
+        rows = page.locator(".results tbody tr")
+        assert rows.count() == 3 + len(LEGACY)
+        assert max(row.bounding_box()["height"] for row in rows.all()) < 200
+        assert page.locator(".scroll").evaluate("region => region.scrollWidth - region.clientWidth") == 0
+
+
 def test_a_result_shows_its_figures_and_leads_on(app: TestClient) -> None:
     """To the report, the form and the downloads."""
     text = app.get(f"/app/results/{FIRST}").text
@@ -154,7 +244,7 @@ def test_a_result_shows_its_figures_and_leads_on(app: TestClient) -> None:
         f"/reports/{FIRST}",
         f"/app/submit?from={FIRST}",
         f"/app/forward-tests/new?from={FIRST}",
-        f"/{FIRST}/trades?format=csv",
+        f"/{FIRST}/trades?format=csv&amp;timezone=Asia%2FSeoul",
     ):
         assert f'{target}"' in text
     assert f"coin replay {FIRST}" in text
@@ -232,6 +322,27 @@ def test_a_comparison_states_which_inputs_differ(app: TestClient) -> None:
     assert inputs.count("<code>params.volume_window</code>") == inputs.count("<code>") == 1
 
 
+@pytest.mark.parametrize(
+    ("language", "times"),
+    [
+        ("en", "several time zones: Asia/Seoul, UTC. The chart shows all times in Asia/Seoul."),
+        ("ko", "시간대가 다릅니다: Asia/Seoul, UTC. 차트의 시각은 모두 Asia/Seoul 기준입니다."),
+    ],
+)
+def test_a_comparison_shows_values_that_a_spec_leaves_out(
+    app: TestClient, store: LocalStore, language: str, times: str
+) -> None:
+    """A stored spec omits the warm-up `none` and Asia/Seoul; different zones are named."""
+    publish_result(store, files_of("backtest", UNKNOWN, (("warm_up", "none"), ("timezone", "UTC"))))
+    text = app.get("/app/compare", params={"run": [FIRST, UNKNOWN], "lang": language}).text
+    inputs = text.partition('<table id="inputs">')[2]
+    rows = dict(re.findall(r"<code>(\w+)</code></th>\s*((?:<td[^>]*>[^<]*</td>\s*)+)", inputs))
+    values = {name: re.findall(">([^<]+)</td>", cells) for name, cells in rows.items()}
+    assert values["warm_up"] == ["auto", "none"]
+    assert values["timezone"] == ["Asia/Seoul", "UTC"]
+    assert times in text
+
+
 def test_inputs_of_legacy_results_are_unknown(app: TestClient) -> None:
     """Their documents do not state them."""
     text = app.get("/app/compare", params={"run": [FIRST, LEGACY[0]]}).text
@@ -297,7 +408,7 @@ def test_results_are_filtered_opened_and_compared_in_a_browser(
         expect(page.locator(".legend output").nth(1)).not_to_be_empty()
         page.locator("#comparison").press("+")
         page.get_by_role("link", name=FIRST[:8]).first.click()
-        expect(page.locator(".picture svg")).to_be_visible()
+        expect(page.locator(".picture.large svg")).to_be_visible()
         page.get_by_role("button", name="Copy").click()
         expect(page.locator(".command [role=status]")).to_have_text(re.compile("^(Copied|Selected)"))
         page.goto(f"{url}/app/compare?run={FIRST}&run=hostile")

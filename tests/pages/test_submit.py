@@ -1,15 +1,21 @@
 """The form of a backtest: what it contains, and how it is used in a browser."""
 
 import json
+import re
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
 from markupsafe import escape
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from coin_api.pages.prefill import request_of
+from coin_api.tasks import SubmissionId
+from coin_pipeline.database.session import Session
+from coin_pipeline.defs.run_requests import RunSubmission
+from coin_pipeline.engine.execution import DEFAULT_FEE_RATE
 from coin_pipeline.storage.local import LocalStore
 from tests.browser import HOSTILE_TEXTS, axe_findings, requires_chromium
 from tests.fakes import FakeOrchestrator
@@ -24,6 +30,14 @@ SPEC = {
     "timeframe": "1d",
     "fee_rate": 0.003,
 }
+
+
+def app_task(orchestrator: FakeOrchestrator, **fields: object) -> str:
+    """Return the id of a failed backtest that was submitted with these fields."""
+    config = {"ops": {"load_candles": {"config": {**SPEC, **fields}}}}
+    task = orchestrator.submit(RunSubmission("backtest", config, {}), SubmissionId())
+    orchestrator.move(task.task_id, "failed")
+    return task.task_id
 
 
 def test_form_has_the_parameters_of_every_strategy(app: TestClient) -> None:
@@ -44,9 +58,9 @@ def test_a_preset_fills_the_form_in(app: TestClient) -> None:
 
 def test_a_stored_result_fills_the_form_in(app: TestClient, data_root: Path) -> None:
     """To run it again with changes; also the costs are those of the result."""
-    document = {**SPEC, "run_id": "old", "symbols": [{"symbol": "BBB_KRW"}], "spec": SPEC}
-    LocalStore(data_root).put("results/old.json", json.dumps(document).encode())
-    text = app.get("/app/submit?from=old").text
+    document = {**SPEC, "run_id": "to-fill-in", "symbols": [{"symbol": "BBB_KRW"}], "spec": SPEC}
+    LocalStore(data_root).put("results/to-fill-in.json", json.dumps(document).encode())
+    text = app.get("/app/submit?from=to-fill-in").text
     assert 'value="BBB_KRW" checked' in text
     assert 'value="0.003"' in text
     assert 'value="2024-02-01"' in text
@@ -71,10 +85,65 @@ def test_request_of_a_point_of_a_sweep() -> None:
     assert "space" not in chosen
 
 
+@pytest.mark.parametrize(
+    ("symbol", "cash", "shown"),
+    [
+        ("BTC_KRW", 10_000_000.0, None),
+        ("BTC_KRW", 2_500_000.0, 2_500_000.0),
+        ("BTC_USDT", 10_000.0, None),
+        ("BTC_USDT", 10_000_000.0, 10_000_000.0),
+    ],
+)
+def test_default_cash_is_not_an_entered_amount(symbol: str, cash: float, shown: float | None) -> None:
+    """A stored spec states it, but with a market of another currency it is another amount."""
+    spec = {**SPEC, "symbols": [symbol], "initial_cash": cash}
+    assert request_of({**spec, "symbols": [{"symbol": symbol}], "spec": spec}).get("initial_cash") == shown
+
+
+@pytest.mark.parametrize(
+    ("language", "label"),
+    [
+        ("en", "former (strategy gone_away is not registered)"),
+        ("ko", "former (전략 gone_away이(가) 등록되어 있지 않음)"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/app/submit?", "/app/submit?preset=former&", "/app/sweeps/new?preset=former&"])
+def test_preset_of_a_strategy_that_is_gone_cannot_be_chosen(
+    app: TestClient, database: str, path: str, language: str, label: str
+) -> None:
+    """Its option states the reason."""
+    row = "insert into coin.preset values ('former', 'gone_away', '{}', '', now())"
+    with closing(Session(database)) as session:
+        session.run(lambda cursor: cursor.execute(row))
+    response = app.get(f"{path}lang={language}")
+    assert response.status_code == 200
+    option = re.search(r'<option value="former"([^>]*)>([^<]*)</option>', response.text)
+    assert option
+    assert " disabled" in option[1]
+    assert " selected" not in option[1]
+    assert option[2] == label
+
+
 def test_request_of_a_legacy_result() -> None:
     """It has no spec; what it has is used."""
     document = {"strategy": "volume_long_candle", "params": {}, "symbols": [{"symbol": "BTC_KRW", "signals": 3}]}
     assert request_of(document) == {"strategy": "volume_long_candle", "params": {}, "symbols": ["BTC_KRW"]}
+
+
+@pytest.mark.usefixtures("own_root")
+def test_form_without_candles_leads_to_the_page_that_fetches_them(app: TestClient) -> None:
+    """A user of a browser has no command line."""
+    warning = app.get("/app/submit").text.partition("No candles are stored yet.")[2].partition("</p>")[0]
+    assert 'href="/app/candles"' in warning
+
+
+@pytest.mark.parametrize(
+    ("language", "description"),
+    [("en", "Long candles on high volume: few signals."), ("ko", "거래량이 많은 장대 양봉에 매수합니다.")],
+)
+def test_presets_are_described_in_the_language_of_the_form(app: TestClient, language: str, description: str) -> None:
+    """Where the pointer is over one."""
+    assert f'title="{description}' in app.get(f"/app/submit?lang={language}").text
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_TEXTS)
@@ -127,6 +196,83 @@ def test_problems_are_shown_at_their_fields(url: str, orchestrator: FakeOrchestr
 
 
 @requires_chromium
+@pytest.mark.parametrize(
+    ("language", "reason"),
+    [("en", "Enter a value; the default is {}."), ("ko", "값을 입력하십시오. 기본값은 {}입니다.")],
+)
+def test_an_emptied_field_is_not_its_default(
+    url: str, orchestrator: FakeOrchestrator, language: str, reason: str
+) -> None:
+    """Every number that has one is reported; those that may be empty, such as the stops, are not."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/submit?lang={language}")
+        page.locator('[name="symbols"][value="AAA_KRW"]').check()
+        page.get_by_label("vol_ma_window").fill("")
+        page.locator("summary").first.click()
+        page.locator("#field-fee_rate").fill("")
+        page.locator('#submit [type="submit"]').click()
+        window = page.locator("#field-volume_long_candle-params-vol_ma_window-error")
+        expect(window).to_have_text(reason.format(20))
+        expect(page.locator("#field-fee_rate-error")).to_have_text(reason.format(DEFAULT_FEE_RATE))
+        expect(page.locator("#field-stop_loss-error")).to_be_hidden()
+        expect(page.locator("#submit .error:not([hidden]):not(#problem)")).to_have_count(2)
+    assert orchestrator.submitted == []
+
+
+def enter_korean_amounts(page: Page, url: str, orchestrator: FakeOrchestrator) -> tuple[Locator, ...]:
+    """Return the boxes of a market in KRW and one in USDT, neither of them chosen, and the amounts entered in KRW."""
+    task = app_task(orchestrator, symbols=["AAA_KRW", "GONE_USDT"])
+    page.goto(f"{url}/app/submit?from={task}")
+    korean, dollars = (page.locator(f'[name="symbols"][value="{name}"]') for name in ("AAA_KRW", "GONE_USDT"))
+    cash, least = page.locator("#field-initial_cash"), page.locator("#field-min_order")
+    dollars.uncheck()
+    cash.fill("2500000")
+    least.fill("5000")
+    korean.uncheck()
+    return korean, dollars, cash, least
+
+
+@requires_chromium
+def test_amounts_belong_to_the_currency_of_the_markets(url: str, orchestrator: FakeOrchestrator) -> None:
+    """Another currency has its defaults, and the first one keeps what was entered for it."""
+    with watched_page() as watched:
+        page = watched.page
+        korean, dollars, cash, least = enter_korean_amounts(page, url, orchestrator)
+        expect(cash).to_have_value("2500000")
+        dollars.check()
+        expect(cash).to_have_value("")
+        expect(least).to_have_value("0")
+        cash.fill("500")
+        korean.check()
+        expect(cash).to_have_value("")
+        dollars.uncheck()
+        expect(cash).to_have_value("2500000")
+        expect(least).to_have_value("5000")
+        assert watched.errors == []
+
+
+@requires_chromium
+@pytest.mark.parametrize("language", [None, "한국어"])
+def test_amounts_of_another_currency_survive_a_reload(
+    url: str, orchestrator: FakeOrchestrator, language: str | None
+) -> None:
+    """Or a change of the language: back at the first currency, the form has what was entered for it."""
+    with watched_page() as watched:
+        page = watched.page
+        korean, dollars, cash, least = enter_korean_amounts(page, url, orchestrator)
+        dollars.check()
+        expect(cash).to_have_value("")
+        with page.expect_event("load"):
+            page.get_by_role("link", name=language).click() if language else page.reload()
+        dollars.uncheck()
+        korean.check()
+        expect(cash).to_have_value("2500000")
+        expect(least).to_have_value("5000")
+        assert watched.errors == []
+
+
+@requires_chromium
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_form_is_accessible(url: str, language: str) -> None:
     """Also with a problem that is shown, and with every section open; and on a phone nothing is cut off."""
@@ -176,4 +322,33 @@ def test_days_without_stored_candles_are_warned_of(url: str) -> None:
         expect(note).to_be_visible()
         page.locator('[name="timeframe"]').select_option("1m")
         expect(note.get_by_role("listitem")).to_have_text("AAA_KRW 1m: nothing is stored")
+        assert watched.errors == []
+
+
+@requires_chromium
+@pytest.mark.parametrize(
+    ("language", "message"), [("en", "The last day is in the future"), ("ko", "종료일이 미래의 날짜입니다")]
+)
+def test_last_day_in_the_future_is_pointed_out(url: str, language: str, message: str) -> None:
+    """Before the submission: there are no candles of it to run on."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/submit?lang={language}")
+        page.locator('[name="end_date"]').fill("2200-01-01")
+        expect(page.get_by_text(message)).to_be_visible()
+        page.locator('[name="end_date"]').fill("2024-12-31")
+        expect(page.get_by_text(message)).to_be_hidden()
+        assert watched.errors == []
+
+
+@requires_chromium
+def test_last_day_in_an_unknown_time_zone_is_left_to_the_submission(url: str) -> None:
+    """Which reports the time zone."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/submit")
+        page.locator("summary").first.click()
+        page.locator('[name="timezone"]').fill("Asia/Seou")
+        page.locator('[name="end_date"]').fill("2200-01-01")
+        expect(page.locator("#end-in-future")).to_be_hidden()
         assert watched.errors == []

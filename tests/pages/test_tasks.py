@@ -11,6 +11,8 @@ from playwright.sync_api import expect
 
 from coin_api.app import create_app
 from coin_api.tasks import SweepPoints, Task
+from coin_pipeline.defs.run_requests import subject_tags
+from coin_pipeline.orchestration.run_tags import SYMBOLS_TAG
 from coin_pipeline.settings import load_settings
 from tests.api.conftest import NO_DATABASE
 from tests.browser import HOSTILE_TEXTS, axe_findings, requires_chromium
@@ -31,6 +33,17 @@ def submitted(orchestrator: FakeOrchestrator, **changes: object) -> Task:
     task = replace(QUEUED, task_id=str(uuid.uuid4()), **changes)
     orchestrator.tasks_by_id[task.task_id] = task
     return task
+
+
+@pytest.mark.parametrize(("language", "others"), [("en", "and 147 more"), ("ko", "외 147개")])
+def test_markets_that_are_left_out_are_counted(
+    app: TestClient, orchestrator: FakeOrchestrator, language: str, others: str
+) -> None:
+    """In the language of the list and of the page."""
+    tags = subject_tags("volume_long_candle", [f"W{number:03}_KRW" for number in range(150)], "1d")
+    task = submitted(orchestrator, symbols=tags[SYMBOLS_TAG])
+    for path in ("/app/tasks", f"/app/tasks/{task.task_id}"):
+        assert f"W000_KRW, W001_KRW, W002_KRW {others}" in app.get(path, params={"lang": language}).text
 
 
 @requires_chromium
@@ -79,6 +92,22 @@ def test_task_is_cancelled_from_its_page(url: str, orchestrator: FakeOrchestrato
         watched.page.get_by_role("button", name="Cancel").click()
         expect(watched.page.get_by_role("status")).to_contain_text("cancelled")
     assert orchestrator.tasks_by_id[task.task_id].status == "cancelled"
+
+
+@requires_chromium
+@pytest.mark.parametrize("job", ["backtest", "sweep"])
+def test_end_of_a_cancelled_task_appears(url: str, orchestrator: FakeOrchestrator, job: str) -> None:
+    """Its run stops a little after the cancellation."""
+    points = SweepPoints(20, 10, None, None) if job == "sweep" else None
+    task = submitted(orchestrator, job=job, status="cancelled", points=points)
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/tasks/{task.task_id}")
+        expect(page.get_by_role("status")).to_contain_text("cancelled")
+        expect(page.get_by_text("Ended, Seoul")).to_have_count(0)
+        orchestrator.move(task.task_id, "cancelled")
+        expect(page.get_by_text("Ended, Seoul")).to_be_visible()
+        assert watched.errors == []
 
 
 @requires_chromium
@@ -149,6 +178,26 @@ def test_failure_is_explained(client: TestClient, orchestrator: FakeOrchestrator
         text = client.get(path).text
         assert str(escape(hostile)) in text
         assert hostile not in text or escape(hostile) == hostile
+
+
+@pytest.mark.parametrize(
+    ("job", "status", "address", "page"),
+    [
+        ("refresh_candles", "running", "/app/results", "/app/tasks"),
+        ("refresh_candles", "completed", "/app/results", "/app/tasks"),
+        ("refresh_candles", "completed", "/app/sweeps", "/app/tasks"),
+        ("refresh_candles", "completed", "/reports", "/app/tasks"),
+        ("sweep", "running", "/app/results", "/app/sweeps"),
+        ("backtest", "running", "/app/sweeps", "/app/results"),
+    ],
+)
+def test_task_at_the_address_of_another_kind_leads_to_its_page(
+    client: TestClient, orchestrator: FakeOrchestrator, job: str, status: str, address: str, page: str
+) -> None:
+    """Also one that never has a result."""
+    task = submitted(orchestrator, job=job, status=status)
+    response = client.get(f"{address}/{task.task_id}", follow_redirects=False)
+    assert (response.status_code, response.headers["Location"]) == (307, f"{page}/{task.task_id}")
 
 
 @pytest.mark.parametrize("task_id", ["no-such-task", "7e6cae53-1ebe-4884-b330-1f74e1ea64e3", "%00", "..%2f..%2fx"])

@@ -55,10 +55,12 @@ def test_open_and_closed_positions(app: TestClient) -> None:
 
 
 def test_a_position_shows_its_journal(app: TestClient) -> None:
-    """The note of an order is text."""
-    opened = app.post("/api/positions/enter", json={**ORDER, "note": HOSTILE}).json()
+    """The note of an order is text, and a price has separators and all its digits."""
+    order = {**ORDER, "entry_price": "57053000.125", "note": HOSTILE}
+    opened = app.post("/api/positions/enter", json=order).json()
     page = app.get(f"/app/positions/{opened['position_id']}?lang=ko").text
     assert "진입, 매수" in page
+    assert '<td class="n">57,053,000.125</td>' in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
     assert HOSTILE not in page
 

@@ -2,6 +2,8 @@
 
 import re
 import zipfile
+from datetime import UTC as UTC_ZONE
+from datetime import datetime
 from io import BytesIO
 from typing import Any
 
@@ -166,3 +168,34 @@ def test_api_answers_with_the_names_of_parameters(app: TestClient) -> None:
     """To clients that are not pages, in English as before."""
     messages = [problem["message"] for problem in problems(app, "no zone", None)]
     assert messages == ["the file: its times have no time zone; pass tz=UTC or tz=Asia/Seoul"]
+
+
+HEAD_OF_YAHOO = "Date,Open,High,Low,Close,Adj Close,Volume\n"
+NOTED: dict[str, tuple[str, dict[str, str]]] = {
+    "zone that is not used": (rows("2024-01-01 00:00Z"), {"tz": "Asia/Seoul"}),
+    "Yahoo": (HEAD_OF_YAHOO + "2024-01-01,1,2,1,2,2,5\n", UTC),
+    "rounded volumes": (HEAD + "2024-01-01,1,2,1,2,1.2K\n2024-01-02,1,2,1,2,3.4K\n", UTC),
+    "days of another zone": (rows("2024-01-01 03:00", "2024-01-02 03:00"), UTC),
+    "idle rows": (rows("2024-01-01") + "# end\n\n", UTC),
+    "open candle": (rows("2024-01-01", "2024-01-02", f"{datetime.now(UTC_ZONE):%Y-%m-%d}"), UTC),
+    "future": (rows("2024-01-01", "2024-01-02", "2200-01-01"), UTC),
+    "no trade": (rows("2024-01-01") + "2024-01-02,,,,,\n", UTC),
+    "zone of a column": ("time utc,open,high,low,close,volume\n2024-01-01" + ROW, {}),
+    "epoch": (rows("1704067200"), {}),
+}
+"""Files with something to report, and what is chosen in the form."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", NOTED)
+def test_report_is_in_the_language_of_the_page(app: TestClient, name: str, language: Language) -> None:
+    """Its notes, its time zone and the rows that are left out, without the parameters of the API."""
+    content, choices = NOTED[name]
+    query = {"timeframe": "1d", "dry_run": "true", **choices}
+    headers = {"Content-Type": "text/csv", HEADER: language}
+    response = app.post("/api/candles/NOTED_KRW/upload", content=content, params=query, headers=headers)
+    assert response.status_code == 200, response.text
+    report = response.json()
+    texts = [*report["notes"], report["zone"], *report["left_out"]]
+    assert [text for text in texts if bool(HANGUL.search(text)) != (language == "ko")] == []
+    assert not [text for text in texts if ADVICE_OF_API.search(text)]

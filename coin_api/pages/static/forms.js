@@ -7,12 +7,13 @@ export const ERRORS_IN_LANGUAGE = { "X-Page-Language": pageLanguage };
 /** Thrown for a value that the API would not see as it was typed. */
 class InvalidValue extends Error {}
 
-/** Return the value of a control as the request has it; undefined for an empty one, which takes its default. */
+/** Return the value of a control as the request has it; undefined for an empty one. One that has a default must not be empty. */
 function valueOf(control) {
   if (control.dataset.kind === "switch") return control.checked;
   if (control.validity.badInput) throw new InvalidValue(control.validationMessage);
   const text = control.value.trim();
   const isSpace = control.dataset.kind === "space"; // text, or a list in JSON
+  if (text === "" && control.dataset.empty) throw new InvalidValue(control.dataset.empty);
   if (text === "") return isSpace ? text : undefined;
   if (control.dataset.kind === "integer" || control.dataset.kind === "number") return Number(text);
   if (control.dataset.kind !== "json" && !(isSpace && text.startsWith("["))) return text;

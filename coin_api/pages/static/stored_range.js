@@ -1,9 +1,10 @@
-// A warning at the days of a form if no candles are stored for some of them.
+// Warnings at the days of a form if no candles are stored for some of them, or the last one is in the future.
 import { send } from "./forms.js";
 
 const SHOWN = 3; // markets
 const DAY_MS = 24 * 3600 * 1000;
 const note = document.getElementById("outside-stored");
+const futureNote = document.getElementById("end-in-future");
 const form = note.closest("form");
 const ranges = new Map(); // of each market, by timeframe
 let check = 0;
@@ -20,12 +21,27 @@ function chosen() {
   return { symbols, timeframe: value("timeframe"), start: value("start_date"), end: value("end_date"), timezone: value("timezone") };
 }
 
+/** Return the day of an instant in a time zone, as a field of a date has it. */
+function dayOf(ms, timeZone) {
+  return new Date(ms).toLocaleDateString("sv-SE", { timeZone });
+}
+
+/** Return whether the last day has not begun; false in a time zone that does not exist, which the submission reports. */
+function endsInFuture({ end, timezone }) {
+  try {
+    return end > dayOf(Date.now(), timezone);
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
 /** Return what is stored of a market, as a sentence, if it lacks some of the days; null if it has all of them. */
 function describeLack(symbol, series, { timeframe, start, end, timezone }) {
   const write = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const name = `${symbol} ${timeframe}`;
   if (!series) return write(note.dataset.none, { series: name });
-  const day = (ms) => new Date(ms).toLocaleDateString("sv-SE", { timeZone: timezone });
+  const day = (ms) => dayOf(ms, timezone);
   const [first, last, close] = [series.first, series.last, series.end].map(Date.parse);
   const length = close - last;
   const lacksStart = day(first - length) >= start;
@@ -37,6 +53,7 @@ function describeLack(symbol, series, { timeframe, start, end, timezone }) {
 async function update() {
   const current = ++check;
   const request = chosen();
+  futureNote.hidden = !endsInFuture(request);
   if (!request.symbols.length || !request.start || !request.end || request.start > request.end) {
     note.hidden = true; // the API reports these
     return;

@@ -9,12 +9,36 @@ const preset = document.getElementById("preset");
 const problem = document.getElementById("problem");
 const progress = document.getElementById("progress");
 const button = form.querySelector('[type="submit"]');
+const kept = form.appendChild(document.createElement("input")); // `entered` as JSON, kept with the form's other controls
+kept.type = "hidden";
+kept.id = "entered-amounts";
 let key = restoreForm(form) ?? newKey();
+const entered = new Map(JSON.parse(kept.value || "[]")); // amounts of money by currency and field
+let quote = chosenQuote(); // currency of the amounts in the form
 let explain = async (problems) => problems;
 
 /** Let a form replace the problems of a refused request, which it gets with the request, before they are shown. */
 export function explainWith(replace) {
   explain = replace;
+}
+
+/** Return the currency in which all chosen markets are quoted; null if none is chosen, an empty text if there are several. */
+function chosenQuote() {
+  const quotes = new Set(Array.from(form.querySelectorAll('[name="symbols"]:checked'), ({ value }) => value.split("_")[1]));
+  if (quotes.size === 0) return null;
+  return quotes.size === 1 ? quotes.values().next().value : "";
+}
+
+/** Show the amounts of money that were entered for the currency of the chosen markets, or else their defaults. */
+function changeQuote() {
+  const next = chosenQuote();
+  if (next === null || next === quote) return; // what is entered before a market is chosen is meant for it
+  for (const control of quote === null ? [] : form.querySelectorAll("[data-money]")) {
+    entered.set(`${quote} ${control.name}`, control.value);
+    control.value = entered.get(`${next} ${control.name}`) ?? control.dataset.money;
+  }
+  kept.value = JSON.stringify([...entered]);
+  quote = next;
 }
 
 /** Enable the parameters of the chosen strategy only. */
@@ -118,6 +142,8 @@ async function savePreset() {
       return;
     }
     const option = saved ?? preset.appendChild(new Option(name, name));
+    option.disabled = false; // its former strategy may be gone
+    option.text = name;
     option.dataset.strategy = answer.body.strategy;
     option.dataset.params = JSON.stringify(answer.body.params);
     preset.value = name;
@@ -135,6 +161,7 @@ function filterSymbols(event) {
   }
 }
 
+for (const box of form.querySelectorAll('[name="symbols"]')) box.addEventListener("change", changeQuote);
 strategy.addEventListener("change", () => {
   preset.value = "";
   showParameters();

@@ -6,20 +6,25 @@ const POLL_MS = 1000;
 const section = document.getElementById("task");
 const problem = document.getElementById("problem");
 const url = section.dataset.statusUrl;
+const cancel = section.querySelector("[data-cancel]");
+let events = null;
+let silence = null;
 let polling = null;
 
 const slot = (name) => section.querySelector(`[data-slot="${name}"]`);
 
-/** Show a status; once it is final, load the page again, which then links to the result. */
+/** Show a status; load the page again for another one, and for the end of a cancelled task, which stops a little later. */
 function show(status) {
   problem.hidden = true;
-  if (status.status !== section.dataset.status) {
+  if (status.status !== section.dataset.status || status.finished_at) {
     stop();
     location.reload();
     return;
   }
-  slot("progress").value = status.progress;
-  slot("percent").textContent = `${Math.floor(100 * status.progress)}%`;
+  if (slot("progress")) {
+    slot("progress").value = status.progress;
+    slot("percent").textContent = `${Math.floor(100 * status.progress)}%`;
+  }
   if (slot("points")) showPoints(status);
 }
 
@@ -50,7 +55,8 @@ async function poll() {
     const response = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!response.ok) throw new Error(String(response.status));
     const task = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("task");
-    show({ status: task.dataset.status, progress: Number(task.dataset.progress), ...pointsOf(task.dataset) });
+    const { status, finished, progress } = task.dataset;
+    show({ status, finished_at: finished, progress: Number(progress), ...pointsOf(task.dataset) });
   } catch {
     problem.textContent = section.dataset.unreachable;
     problem.hidden = false;
@@ -58,28 +64,33 @@ async function poll() {
 }
 
 if (slot("points")) showPoints(pointsOf(section.dataset));
-const startPolling = () => (polling ??= setInterval(poll, POLL_MS));
-const events = new EventSource(`${url}/events`);
-let silence = setTimeout(startPolling, SILENCE_MS);
 
-events.addEventListener("status", (event) => {
-  clearTimeout(silence);
-  clearInterval(polling);
-  polling = null;
-  show(JSON.parse(event.data));
-});
-events.addEventListener("error", startPolling); // the browser connects again by itself
+function startPolling() {
+  polling ??= setInterval(poll, POLL_MS);
+}
+
+function follow() {
+  events = new EventSource(`${url}/events`);
+  silence = setTimeout(startPolling, SILENCE_MS);
+  events.addEventListener("status", (event) => {
+    clearTimeout(silence);
+    clearInterval(polling);
+    polling = null;
+    show(JSON.parse(event.data));
+  });
+  events.addEventListener("error", startPolling); // the browser connects again by itself
+}
 
 function stop() {
-  events.close();
+  events?.close();
   clearTimeout(silence);
   clearInterval(polling);
 }
 
-section.querySelector("[data-cancel]").addEventListener("click", async ({ currentTarget: button }) => {
-  button.disabled = true;
+cancel?.addEventListener("click", async () => {
+  cancel.disabled = true;
   try {
-    const { ok, body } = await send("POST", button.dataset.cancel);
+    const { ok, body } = await send("POST", cancel.dataset.cancel);
     if (ok) {
       stop();
       location.reload();
@@ -90,5 +101,7 @@ section.querySelector("[data-cancel]").addEventListener("click", async ({ curren
     problem.textContent = section.dataset.unreachable;
   }
   problem.hidden = false;
-  button.disabled = false;
+  cancel.disabled = false;
 });
+if (cancel) follow();
+else startPolling(); // its status is final, and has no more events

@@ -1,5 +1,7 @@
 // The columns of a candle file: which one is which field, as the API reports them and as the user chooses.
 
+const HEADER_BYTES = 65536;
+
 /** Return the query parameter `columns`; an empty text if everything is automatic. */
 export function columnsOf(values) {
   const chosen = new Map();
@@ -21,9 +23,19 @@ export function listColumns(form, columns) {
   }
 }
 
-/** Forget which columns were used: another file is chosen. The choices stay, since it may have the same columns. */
-export function forgetColumns(form) {
-  for (const select of form.querySelectorAll("[data-column]")) showUsed(select, []);
+/** Return the first line of a file, byte by byte: files of one layout have the same one, unless they have no header. */
+export async function headerOf(file) {
+  const text = new TextDecoder("latin1").decode(await file.slice(0, HEADER_BYTES).arrayBuffer());
+  return text.split(/[\r\n]/, 1)[0];
+}
+
+/** Forget which columns were used: another file is chosen. With another header, what was chosen is reset, too. */
+export function forgetColumns(form, isReset) {
+  for (const select of form.querySelectorAll("[data-column]")) {
+    showUsed(select, []);
+    if (isReset) select.replaceChildren(select.options[0]);
+  }
+  if (isReset) for (const select of form.querySelectorAll('[name^="columns."]')) select.value = "";
 }
 
 function showUsed(select, columns) {
