@@ -1,5 +1,7 @@
 """A sweep on a Ray cluster of this machine: throughput per worker, overhead per part, and recovery from lost processes.
 
+Then whole runs on two machines that share a database and a bucket.
+
 python -m benchmarks.scale [--points N]
 
 The head has no processors for tasks; nodes of one processor each join it, as groups of processes. A run with the
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from rich.console import Console
 
+from benchmarks.machines import measure_machines
 from benchmarks.report import Figure, format_facts, format_figure, machine
 from benchmarks.scale_figures import write_figures
 from coin_pipeline.candles.catalog import CandleCatalog
@@ -39,7 +42,7 @@ from tests.ray_cluster import RayCluster, ray_cluster
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-POINTS, DAYS = 99_000, 70
+POINTS, MIN_POINTS, DAYS = 99_000, 60_000, 70
 SYMBOL, START = "BTC_KRW", date(2024, 1, 1)
 SMALL_POINTS, SMALL_PARTS = 3000, 300
 """A sweep over one day whose parts take about a millisecond: the rest of the time is overhead."""
@@ -146,6 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=POINTS, help="points of the sweep")
     points = parser.parse_args(arguments).points
+    if points < MIN_POINTS:
+        parser.error(f"--points {points}: use at least {MIN_POINTS}, so that a process can be killed between parts")
     console = Console(highlight=False)
     console.print(format_facts(machine()))
     missed = False
@@ -158,6 +163,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for figure in measure(cluster, sweep if measure is not overhead else small, values):
                 console.print(format_figure(figure))
                 missed |= figure.met is False
+    for figure in measure_machines(values):
+        console.print(format_figure(figure))
+        missed |= figure.met is False
     if points == POINTS:
         write_figures(values)
     return int(missed)

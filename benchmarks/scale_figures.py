@@ -30,6 +30,8 @@ class ScaleFigures:
         head_resumed_s: From then to the first stored part of the resumed sweep.
         trial_bytes: Memory of a trial in the table of the run.
         stored_trial_bytes: Size of a trial in the store.
+        runs_1: Backtests per second submitted to one of two machines; 0 if not measured.
+        runs_2: Backtests per second submitted to both.
     """
 
     points: int
@@ -47,6 +49,8 @@ class ScaleFigures:
     head_resumed_s: float
     trial_bytes: float
     stored_trial_bytes: float
+    runs_1: float = 0.0
+    runs_2: float = 0.0
 
 
 def write_figures(figures: dict[str, Any], path: Path = LATEST) -> None:

@@ -28,6 +28,8 @@ from coin_pipeline.engine.sweep import Trials
 from coin_pipeline.engine.sweep import sweep as run_sweep
 from coin_pipeline.engine.true_indices import true_indices
 from coin_pipeline.settings import load_settings
+from coin_pipeline.storage.base import CANDLES
+from coin_pipeline.storage.open_store import open_folder
 from coin_pipeline.strategies.builtin.volume_long_candle import VolumeLongCandle, VolumeLongCandleParams
 from coin_pipeline.strategies.builtin.volume_zone_breakout import VolumeZoneBreakout, VolumeZoneBreakoutParams
 from coin_pipeline.strategies.param_columns import ParamColumns
@@ -210,6 +212,27 @@ def uncached_series_in_bucket(data: Arrays) -> Run:
     def run(watch: Stopwatch) -> Arrays:
         shutil.rmtree(settings.data_root, ignore_errors=True)
         return cached_run(watch)
+
+    return run
+
+
+def series_downloaded(data: Arrays) -> Run:
+    """Download the files of one symbol with boto3, one after the other: what the server and the transfer take."""
+    settings = load_settings()
+    files, symbol = open_folder(settings, CANDLES), str(data["symbols"][0])
+    folder = settings.data_root / "downloaded"
+    read_run = first_series_run(data, _reader(data, CandleCatalog(folder)))
+
+    def run(watch: Stopwatch) -> Arrays:
+        keys = list(files.keys(symbol))
+        with watch:
+            contents = [
+                files.client.get_object(Bucket=files.bucket, Key=f"{CANDLES}/{key}")["Body"].read() for key in keys
+            ]
+        for key, content in zip(keys, contents, strict=True):
+            (folder / key).parent.mkdir(parents=True, exist_ok=True)
+            (folder / key).write_bytes(content)
+        return read_run(Stopwatch())
 
     return run
 
