@@ -23,19 +23,21 @@ from coin_pipeline.sweeps.result import SweepResult, assemble, sweep_files
 from tests.platforms import BACKTEST
 
 
-def files_of(job: Job, task_id: str, **params: float) -> ResultFiles:
-    """Return the files of a task's result; a backtest may have other parameters."""
+def files_of(job: Job, task_id: str, options: tuple[tuple[str, float | str], ...] = (), **params: float) -> ResultFiles:
+    """Return the files of a task's result; a backtest may have other parameters and options, such as costs."""
     if job == "sweep":
         swept = _sweep()
         return sweep_files(replace(swept, document={**swept.document, "run_id": task_id}))
-    result = _backtest(**params)
+    result = _backtest(options, **params)
     return backtest_files(replace(result, document={**result.document, "run_id": task_id}))
 
 
 @cache
-def _backtest(**params: float) -> BacktestResult:
+def _backtest(options: tuple[tuple[str, float | str], ...], **params: float) -> BacktestResult:
     catalog, registry = CandleCatalog(load_settings().data_root), load_registry("")
-    spec = resolve(parse_request({**BACKTEST, "params": {**BACKTEST.get("params", {}), **params}}), registry)
+    spec = resolve(
+        parse_request({**BACKTEST, **dict(options), "params": {**BACKTEST.get("params", {}), **params}}), registry
+    )
     return run_backtest(spec, catalog, registry, slices=find_candles(catalog, spec, "tasks"))
 
 

@@ -24,6 +24,7 @@ from coin_pipeline.sweeps.plan import split_into_chunks
 from coin_pipeline.sweeps.request import parse_sweep
 from coin_pipeline.sweeps.resolve import resolve_sweep
 from coin_pipeline.sweeps.result import assemble
+from coin_pipeline.sweeps.trials import objectives_of
 from tests.fuzz.extreme import backtests, sweeps
 from tests.fuzz.settings import FUZZ
 
@@ -64,4 +65,4 @@ def test_sweep(tmp_path_factory: pytest.TempPathFactory, case: tuple[dict[str, A
     except CoinError:
         return
     to_bytes(result.document)
-    render_sweep_report(result.document, result.trials)
+    render_sweep_report(result.document, objectives_of(result.trials, len(spec.symbols)))
