@@ -75,6 +75,13 @@ def expire(run: dg.DagsterRun) -> None:
         )
 
 
+def is_leased(run: dg.DagsterRun) -> bool:
+    """Return whether a run has a lease, which it takes after it is recorded as started."""
+    with closing(connect(database_url(load_settings()))) as connection, connection.cursor() as cursor:
+        cursor.execute("select from coin.lease where run_id = %s", (run.run_id,))
+        return cursor.rowcount == 1
+
+
 @contextmanager
 def leased_to_subprocess(leases: Leases, run: dg.DagsterRun) -> Iterator[subprocess.Popen[bytes]]:
     """Yield a subprocess that holds the lease of a run."""
@@ -106,7 +113,7 @@ def test_only_runs_without_a_process_are_ended(
     process = subprocess.Popen([COIN, "backtest", "slow", "AAA_KRW", *days, "--strategy-file", str(strategy)])
     try:
         deadline = time.monotonic() + 60
-        while not started_runs(instance):
+        while not [run for run in started_runs(instance) if is_leased(run)]:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         (run,) = started_runs(instance)
