@@ -1,14 +1,18 @@
 """The language of a page: the one in its address, else the one chosen before, else the one the browser prefers."""
 
 from operator import itemgetter
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Query, Request
 
 from coin_pipeline.languages import LANGUAGES, Language
 
 COOKIE = "coin_lang"
 """Cookie with the language that was chosen last."""
 QUERY = "lang"
+LanguageQuery = Annotated[
+    Language | None, Query(description="Language. Default: the one chosen in the app, or that of Accept-Language.")
+]
 
 
 def language_of(request: Request) -> Language:

@@ -28,9 +28,9 @@ _COOKIE_AGE_S = 365 * 24 * 3600
 
 
 @cache
-def environment() -> Environment:
-    """Return the Jinja environment: that of the reports, with their filters of figures, and the templates of pages."""
-    pages = template_environment().overlay(loader=PackageLoader("coin_api.pages"))
+def environment(language: Language) -> Environment:
+    """Return the environment of a language: that of the reports, with their filters, and the templates of pages."""
+    pages = template_environment(language).overlay(loader=PackageLoader("coin_api.pages"))
     pages.globals = {
         **pages.globals,
         "frame": texts,
@@ -73,7 +73,7 @@ def render_page(
         "address_in": partial(_address_in, request),
         "dagster_ui_url": request.app.state.settings.dagster_ui_url,
     }
-    response = HTMLResponse(environment().get_template(template).render(frame | values), status, headers)
+    response = HTMLResponse(environment(language).get_template(template).render(frame | values), status, headers)
     return as_page(request, response, language, POLICY)
 
 

@@ -22,6 +22,7 @@ from coin_pipeline.forward import documents
 from coin_pipeline.forward.documents import DecisionQuery
 from coin_pipeline.forward.drift.stored import stored_document
 from coin_pipeline.forward.spec import ForwardRequest
+from coin_pipeline.languages import Language
 from coin_pipeline.ledger import queries
 from coin_pipeline.ledger.accounting import Side
 from coin_pipeline.ledger.records import DEFAULT_BOOK
@@ -34,7 +35,7 @@ from coin_pipeline.ledger.requests import (
     OpenQuery,
     SummaryQuery,
 )
-from coin_pipeline.report.forward_page import drift_figure
+from coin_pipeline.report.forward_page import drift_pictures
 from coin_pipeline.storage.base import ObjectStore
 
 COSTS = {name: float(EnterRequest.model_fields[name].default) for name in ("fee_rate", "slippage_rate")}
@@ -119,14 +120,14 @@ def forward_test(
     """Show a forward test: its profit against the backtest, its accounts and its latest decisions."""
     query = parse_fields(DecisionQuery, {"cursor": cursor, "limit": limit})
     test = ledger.run(partial(documents.describe, test_id=test_id, query=query))
-    figures = _figures(store, test)
+    figures = _figures(store, test, language_of(request))
     return render_page(request, "forward_test.html.j2", texts=texts, test=test, figures=figures, limit=limit)
 
 
-def _figures(store: ObjectStore, test: documents.ForwardTestDocument) -> list[Markup]:
+def _figures(store: ObjectStore, test: documents.ForwardTestDocument, language: Language) -> list[Markup]:
     """Return the pictures of the newest drift report, one per quote currency; none before the first night."""
     try:
         document = json.loads(stored_document(store, test.test_id))
     except DriftNotFound:
         return []
-    return [Markup(drift_figure(account)) for account in document["accounts"]]  # noqa: S704 -- escaped by the figure
+    return [drift_pictures(account, language) for account in document["accounts"]]

@@ -203,5 +203,39 @@ MESSAGES: Mapping[str, Text] = {
         "최적 포인트가 고립되어 있습니다. 목표 지표({objective:figure})는 {reached:of {objective}}이지만"
         " 이웃 {size}개의 중앙값은 계산할 수 없습니다. 값을 조금만 바꿔도 대부분 사라집니다.",
     ),
+    # Drift of a forward test.
+    "drift_unexplained": Text(
+        "{residual:+.6g} {quote} of the difference are unexplained; the bound is {bound:g}.",
+        "차이 중 {residual:+.6g} {quote}의 원인을 찾지 못했습니다. 허용 한도는 {bound:g}입니다.",
+    ),
+    "drift_without_cause": Text(
+        "{decisions} decisions differ without a cause, the first of {symbol}.",
+        "원인 없이 다른 결정이 {decisions:,}건 있습니다. 첫 번째는 {symbol}입니다.",
+    ),
+    "edge_not_judged": Text(
+        "Not enough trades to judge the edge: {forward} in the forward test, {reference} in the reference;"
+        " {needed} of each are needed.",
+        "거래가 부족해 엣지를 판정할 수 없습니다. 포워드 테스트 {forward:,}건, 기준 백테스트 {reference:,}건이며, 각각"
+        " {needed:,}건이 필요합니다.",
+    ),
+    "edge_without_gain": Text(
+        "The reference has no gain per trade that could decay: its mean is {mean:+.4%}.",
+        "기준 백테스트의 거래당 평균 수익률이 {mean:+.4%}로, 줄어들 이익이 없습니다.",
+    ),
+    "edge_holds": Text(
+        "The edge decayed by {decay:.1%}, within the bound of {bound:.1%}.",
+        "엣지가 {decay:.1%} 줄었으며, 허용 한도 {bound:.1%} 이내입니다.",
+    ),
+    "edge_decayed": Text(
+        "The edge decayed by {decay:.1%}, beyond the bound of {bound:.1%}.",
+        "엣지가 {decay:.1%} 줄어 허용 한도 {bound:.1%}를 넘었습니다.",
+    ),
+    "decision_missing": Text("not stored", "저장되지 않음"),
+    "decision_nothing": Text("nothing", "없음"),
+    "decision_exit": Text("exit", "청산"),
+    "decision_enter": Text("enter", "진입"),
+    "decision_enter_and_hold": Text("enter, hold {hold}", "진입, {hold}봉 보유"),
+    "decision_exit_enter": Text("exit and enter", "청산 후 진입"),
+    "decision_exit_enter_and_hold": Text("exit and enter, hold {hold}", "청산 후 진입, {hold}봉 보유"),
 }
 """Every sentence by its code."""

@@ -64,16 +64,22 @@ def warning_sentences(document: Json, language: Language) -> list[Sentence]:
     """
     warnings: list[str] = document.get("warnings") or []
     codes: list[Json | None] = document.get("warning_codes") or [None] * len(warnings)
-    return [_sentence(text, stated, language) for text, stated in zip(warnings, codes, strict=True)]
+    return [stated_sentence(text, stated, language) for text, stated in zip(warnings, codes, strict=True)]
 
 
 def check_sentence(check: Json, language: Language) -> Sentence:
     """Return the detail of a check; in English if the document does not have its code."""
-    return _sentence(check["detail"], check, language)
+    return stated_sentence(check["detail"], check, language)
 
 
-def _sentence(text: str, stated: Json | None, language: Language) -> Sentence:
-    """Return a stored sentence in a language, as far as this release knows its code and values."""
+def stated_sentence(text: str, stated: Json | None, language: Language) -> Sentence:
+    """Return a stored sentence in a language, as far as this release knows its code and values.
+
+    Args:
+        text: The sentence in English.
+        stated: Its code and values, if the document has them.
+        language: The preferred language.
+    """
     if language == "en" or not stated or "code" not in stated:
         return Sentence(text, "en")
     try:

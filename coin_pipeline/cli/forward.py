@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from coin_pipeline.candles.catalog import CandleCatalog
     from coin_pipeline.forward.advance import Advancer
+    from coin_pipeline.languages import Language
     from coin_pipeline.settings import Settings
 
 
@@ -104,9 +105,12 @@ def show_test(test_id: str, limit: int, *, as_json: bool) -> None:
 @forward.command("drift")
 @click.argument("test_id", metavar="ID")
 @click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write the page of the report here.")
+@options.language
 @options.strategy_files
 @options.as_json
-def show_drift(test_id: str, output: Path | None, strategy_files: tuple[Path, ...], *, as_json: bool) -> None:
+def show_drift(
+    test_id: str, output: Path | None, language: "Language", strategy_files: tuple[Path, ...], *, as_json: bool
+) -> None:
     """Compare a forward test with the backtest of the candles that it has decided, and explain the difference.
 
     Exits with 1 if money or a decision is left unexplained, or if the edge has decayed beyond its bound.
@@ -123,7 +127,7 @@ def show_drift(test_id: str, output: Path | None, strategy_files: tuple[Path, ..
         report = read_drift(advancer.ledger, _find(advancer, test_id), catalog, advancer.registry)
     document = drift_json(report)
     if output:
-        write_page(document, output)
+        write_page(document, output, language)
     if as_json:
         click.echo(json.dumps(document))
     else:

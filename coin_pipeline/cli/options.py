@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 import click
 
 from coin_pipeline.errors import InvalidInput, Problem
+from coin_pipeline.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from coin_pipeline.candles.fields import PlainField, RequestModel
@@ -145,3 +146,11 @@ def _to_date(_context: click.Context, _option: click.Parameter, value: datetime 
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a summary.")
+language = click.option(
+    "--lang",
+    "language",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="Language of the report that is written.",
+)

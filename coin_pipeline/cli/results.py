@@ -112,7 +112,7 @@ def export_table(
 @click.option(
     "--output", metavar="FILE", help="The file, by default RUN_ID.html or RUN_ID-SYMBOL.html; - for standard output."
 )
-@click.option("--lang", "language", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Language.")
+@options.language
 @click.option("--symbol", help="The only market whose price and trades are shown; all by default.")
 @options.strategy_files
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")

@@ -1,7 +1,7 @@
 """Equity curves as SVG text, from the equity table. Reads and writes no files."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -49,7 +49,11 @@ _LOG = Text("{growth}, log scale", "{growth}, 로그 눈금")
 _CLIPPED = Text("{growth}, clipped at {low:.1g}", "{growth}, {low:.1g}에서 자름")
 _DRAWDOWN = Text("Drawdown, maximum {deepest:z.2%}", "낙폭, 최대 {deepest:z.2%}")
 _SPAN = Text("{first} to {last}, {zone}", "{first} ~ {last}, {zone}")
-_SCALES = ((1e6, "million"), (1e3, "thousand"))  # so that the labels of an axis fit its margin
+_PROFIT = Text("Profit and loss, {unit}", "손익, {unit}")
+_SCALES: Mapping[Language, Sequence[tuple[float, str]]] = {  # so that the labels of an axis fit its margin
+    "en": ((1e6, "million"), (1e3, "thousand")),
+    "ko": ((1e8, "억"), (1e4, "만")),
+}
 
 
 class Line(NamedTuple):
@@ -81,8 +85,7 @@ def equity_figure(equity: pa.Table, title: str, language: Language = "en", zone:
 
 def equity_pictures(equity: pa.Table, title: str, language: Language = "en", zone: str = SEOUL) -> str:
     """Return `equity_figure` for wide screens and another drawing for phones, as HTML; the styles show one of them."""
-    large, small = _equity_figures(equity, title, language, zone, (WIDTH, NARROW))
-    return f'<div class="picture large">{large}</div><div class="picture small">{small}</div>'
+    return _pictures(*_equity_figures(equity, title, language, zone, (WIDTH, NARROW)))
 
 
 def _equity_figures(
@@ -97,7 +100,7 @@ def _equity_figures(
     heading = title if len(title) <= _MAX_TITLE else title[: _MAX_TITLE - 1] + "…"
     panels = ((GROWTH_TOP, GROWTH_BOTTOM), (DRAWDOWN_TOP, DRAWDOWN_BOTTOM))
     for width in widths:
-        time = time_axis(int(account.time[0]), int(account.time[-1]), LEFT, width - (WIDTH - RIGHT))
+        time = _time_axis(account.time, width)
         elements = [
             *_time_marks(time, account.time, language, zone, *panels),
             *_growth_panel(lines, time, language),
@@ -106,31 +109,47 @@ def _equity_figures(
         yield _svg(heading, lines, elements, width)
 
 
-def profit_figure(lines: Sequence[Line], title: str, currency: str) -> str:
-    """Draw profit and loss in a currency as an SVG of 900 x 420 pixels, the last line on top.
+def profit_pictures(lines: Sequence[Line], title: str, currency: str, language: Language = "en") -> str:
+    """Draw profit and loss in a currency for wide screens and for phones, as HTML; the last line is on top.
 
     Args:
         lines: Curves with at least one point each.
         title: Text of the heading.
         currency: Currency of the values.
+        language: Language of the labels.
     """
     highest = max(float(abs(line.values).max()) for line in lines)
-    factor, unit = next(((by, f"{name} {currency}") for by, name in _SCALES if highest >= 10 * by), (1.0, currency))
+    scales = ((by, f"{name} {currency}") for by, name in _SCALES[language] if highest >= 10 * by)
+    factor, unit = next(scales, (1.0, currency))
     lines = [line._replace(values=line.values / factor) for line in lines]
     low, high = (pick(float(pick(line.values)) for line in lines) for pick in (min, max))
     margin = 0.04 * (high - low) or max(abs(high), 1.0)
     profit = Axis(low - margin, high + margin, DRAWDOWN_BOTTOM, GROWTH_TOP)
     stamps = np.unique(np.concatenate([line.time for line in lines]))
-    time = time_axis(int(stamps[0]), int(stamps[-1]), LEFT, RIGHT)
-    elements = [
-        *_time_marks(time, stamps, "en", SEOUL, (GROWTH_TOP, DRAWDOWN_BOTTOM)),
-        *_value_marks(profit, value_ticks(profit, 6), time),
-        svg_text(LEFT, GROWTH_TOP - 10, f"Profit and loss, {unit}"),
-    ]
-    if profit.low < 0 < profit.high:
-        elements.append(_rule(f"M{LEFT} {profit(0.0)}H{RIGHT}", strong=True))
-    curves = [_path(*_downsample(line.time, line.values, time, profit, _COLUMN)) for line in lines]
-    return _svg(title, lines, [*elements, *map(_stroke, curves, lines)], WIDTH)
+
+    def draw(width: int) -> str:
+        time = _time_axis(stamps, width)
+        elements = [
+            *_time_marks(time, stamps, language, SEOUL, (GROWTH_TOP, DRAWDOWN_BOTTOM)),
+            *_value_marks(profit, value_ticks(profit, 6), time),
+            svg_text(LEFT, GROWTH_TOP - 10, _PROFIT.write(language, unit=unit)),
+        ]
+        if profit.low < 0 < profit.high:
+            elements.append(_rule(f"M{LEFT} {profit(0.0)}H{time.end:g}", strong=True))
+        curves = [_path(*_downsample(line.time, line.values, time, profit, _COLUMN)) for line in lines]
+        return _svg(title, lines, [*elements, *map(_stroke, curves, lines)], width)
+
+    return _pictures(draw(WIDTH), draw(NARROW))
+
+
+def _pictures(large: str, small: str) -> str:
+    """Return a drawing for wide screens and one for phones; the styles show one of them."""
+    return f'<div class="picture large">{large}</div><div class="picture small">{small}</div>'
+
+
+def _time_axis(stamps: Ints, width: int) -> Axis:
+    """Return the time axis of a figure of a width."""
+    return time_axis(int(stamps[0]), int(stamps[-1]), LEFT, width - (WIDTH - RIGHT))
 
 
 def _svg(heading: str, lines: Sequence[Line], elements: Iterable[str], width: int) -> str:

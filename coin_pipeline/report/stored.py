@@ -37,7 +37,8 @@ MAX_EQUITY_ROWS = 2_000_000
 MAX_BYTES = 1_500_000
 """Size of a report; one that exceeds it is built again with less data."""
 _MARGIN, _MIN_SHARE = 1.2, 0.05
-_STYLES_ONLY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+STYLES_ONLY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""Content security policy of reports without scripts."""
 
 
 class Report(NamedTuple):
@@ -130,7 +131,7 @@ def _symbol_of(document: Json, symbol: str) -> str:
 def _sweep_report(store: ObjectStore, run_id: str, document: Json, language: Language) -> Report:
     with require_structure(result_key("tasks", run_id), UndefinedError):
         html = render_sweep_report(document, read_objectives(store, document), language)
-    return Report(html, _STYLES_ONLY)
+    return Report(html, STYLES_ONLY)
 
 
 def _stored_report(store: ObjectStore, run_id: str, document: Json) -> Report:
@@ -138,7 +139,7 @@ def _stored_report(store: ObjectStore, run_id: str, document: Json) -> Report:
         html = store.get(report_key(stored_document(store, run_id).shelf, run_id))
     except ObjectNotFound:
         raise NoReport(run_id, str(document.get("version", "1.0"))) from None
-    return Report(html.decode(errors="replace"), _STYLES_ONLY)
+    return Report(html.decode(errors="replace"), STYLES_ONLY)
 
 
 def _read_tables(store: ObjectStore, run_id: str, document: Json, max_equity_rows: int) -> Tables:

@@ -66,7 +66,7 @@ def fee(case: Case, time: int) -> None:
 def other_booking(case: Case, time: int) -> None:
     """Plant a sale of half of the position before a candle, in place of one planted before."""
     case.others = {}
-    held = sum(leg.side.sign * leg.quantity for (at, _), leg in case.due().items() if at < time)
+    held = sum(leg.side.sign * leg.quantity for (at, _), leg in case.booked().own.items() if at < time)
     if held:
         leg = Leg(Side.SELL, round(held / 2, 8), Decimal(70), Decimal("0.001"), Decimal("0.0002"))
         case.others = {time: [OtherOrder(1, leg)]}

@@ -69,6 +69,7 @@ def test_report_over_http(
     page = client.get(f"/forward-tests/{decided.test_id}")
     assert page.headers["content-type"].startswith("text/html")
     assert "45 of 45" in page.text
+    assert "45건 중 45건" in client.get(f"/forward-tests/{decided.test_id}?lang=ko").text
 
 
 def test_nothing_to_compare(client: TestClient, workbench: Workbench) -> None:
@@ -93,6 +94,8 @@ def test_command(
     assert "45 of 45 decisions equal" in shown.output
     assert "Rounding" in shown.output
     assert "45 of 45" in page.read_text()
+    CliRunner().invoke(coin, ["forward", "drift", str(decided.test_id), "--output", str(page), "--lang", "ko"])
+    assert "45건 중 45건" in page.read_text()
     forge(workbench)
     failed = CliRunner().invoke(coin, ["forward", "drift", str(decided.test_id)[:8], "--json"])
     assert failed.exit_code == 1

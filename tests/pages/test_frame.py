@@ -9,6 +9,8 @@ from fastapi.testclient import TestClient
 
 from coin_api.pages import mount
 from coin_api.pages.language import preferred_language
+from coin_api.pages.rendering import environment
+from coin_pipeline.languages import Language
 from coin_pipeline.results.index import ResultIndex
 from tests.api.conftest import client_of
 from tests.fakes import FakeOrchestrator
@@ -207,3 +209,9 @@ def test_every_template_and_static_file_is_in_the_wheel(wheel: Path) -> None:
     files = {path.relative_to(folder.parents[1]) for path in folder.rglob("*") if path.suffix in {".j2", ".css", ".js"}}
     assert files
     assert files <= packed
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "undefined"), ("ko", "값 없음")])
+def test_a_dash_has_its_title_in_the_language_of_the_page(language: Language, title: str) -> None:
+    """A figure without a value is a dash, whose title says so."""
+    assert f'title="{title}"' in environment(language).from_string("{{ value|ratio }}").render(value=None)

@@ -129,4 +129,26 @@ def test_currencies_are_not_added() -> None:
     late = [*case.recorded][2]
     document = drift_json(report(market("BTC_KRW", case, late), market("ETH_BTC", case, late), forward=[]))
     assert [(account["quote"], account["bound"]) for account in document["accounts"]] == [("KRW", 1.0), ("BTC", 1.0)]
-    assert render_drift_report(document).count("<svg") == 2
+    assert render_drift_report(document).count("<svg") == 4  # each for wide screens and for phones
+
+
+def test_korean_page_has_no_english_words() -> None:
+    """All texts of the page and of its picture are Korean; names of markets, params and units are not words."""
+    document, _ = page(forward=[0.002] * 25)
+    shown = text_of(render_drift_report(document, "ko"))
+    params = {*document["params"], *map(str, document["params"].values())}
+    words = set(re.findall(r"[A-Za-z][A-Za-z_]+", shown))
+    assert words <= {"KRW", "BTC_KRW", "Asia", "Seoul", document["strategy"]} | params
+    assert "엣지가 80.0% 줄어 허용 한도 50.0%를 넘었습니다." in shown
+    assert "2024-03-01 15:00 BTC_KRW 없음 진입 코드 변경" in shown
+
+
+def test_sentences_of_earlier_releases_stay_english() -> None:
+    """Documents without codes have their sentences in English, marked as such."""
+    document, _ = page(forward=[0.002] * 25)
+    del document["problem_codes"], document["edge"]["verdict_code"]
+    for row in document["decisions"]["differing"]:
+        del row["forward_code"], row["today_code"]
+    html = render_drift_report(document, "ko")
+    assert html.count('<span lang="en">The edge decayed by 80.0%, beyond the bound of 50.0%.</span>') == 2
+    assert '<span lang="en">enter</span>' in html

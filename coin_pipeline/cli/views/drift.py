@@ -8,6 +8,7 @@ from rich.table import Table
 
 from coin_pipeline.backtest.formatting import format_signed_amount
 from coin_pipeline.cli.views.console import new_console
+from coin_pipeline.languages import Language
 from coin_pipeline.report.forward_page import render_drift_report
 from coin_pipeline.storage.atomic import translate_os_errors
 
@@ -31,14 +32,14 @@ def print_drift(document: dict[str, Any]) -> None:
         click.secho(problem, fg="red", err=True)
 
 
-def write_page(document: dict[str, Any], output: Path) -> None:
+def write_page(document: dict[str, Any], output: Path, language: Language) -> None:
     """Write the report as a self-contained page.
 
     Raises:
         StorageFailed: The file cannot be written.
     """
     with translate_os_errors(output):
-        output.write_text(render_drift_report(document), encoding="utf-8")
+        output.write_text(render_drift_report(document, language), encoding="utf-8")
 
 
 def _causes(account: dict[str, Any]) -> Table:

@@ -20,7 +20,6 @@ from coin_pipeline.forward.records import ForwardTest
 from coin_pipeline.ledger.ledger import Ledger
 from coin_pipeline.orchestration.failures import translate_errors
 from coin_pipeline.orchestration.heartbeat import RunHeartbeat
-from coin_pipeline.report.forward_page import render_drift_report
 from coin_pipeline.storage.base import ObjectStore
 from coin_pipeline.strategies.registry import StrategyRegistry
 
@@ -83,7 +82,7 @@ def forward_tests(
             name = str(test.test_id)
             try:
                 document = drift_json(read_drift(ledger, test.test_id, candles, strategies, limits))
-                store_drift(store, document, render_drift_report(document))
+                store_drift(store, document)
                 documents[name] = document
             except ServiceUnavailable:
                 raise

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from coin_pipeline.backtest.messages import Message
 from coin_pipeline.engine.bars import Bars
 from coin_pipeline.engine.signals import Signals
 from coin_pipeline.forward.drift.causes import Cause
@@ -27,16 +28,17 @@ def effective(choice: Choice) -> Choice:
     return choice if choice.entry else choice._replace(hold=None)
 
 
-def describe(choice: Choice | None) -> str:
+def describe(choice: Choice | None) -> Message:
     """Return a choice in words.
 
-    >>> describe(Choice(True, hold=3)), describe(Choice(False, exit=True)), describe(Choice(False))
-    ('enter, hold 3', 'exit', 'nothing')
+    >>> [describe(choice).write() for choice in (Choice(True, hold=3), Choice(False, exit=True), Choice(False))]
+    ['enter, hold 3', 'exit', 'nothing']
     """
     if choice is None:
-        return "not stored"
-    held = f", hold {choice.hold}" if choice.hold else ""
-    return " and ".join(filter(None, ["exit" * choice.exit, ("enter" + held) * choice.entry])) or "nothing"
+        return Message("decision_missing", {})
+    held = "_and_hold" if choice.entry and choice.hold else ""
+    actions = "_".join(filter(None, ["exit" * choice.exit, "enter" * choice.entry])) or "nothing"
+    return Message(f"decision_{actions}{held}", {"hold": choice.hold} if held else {})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

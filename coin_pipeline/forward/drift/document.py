@@ -6,6 +6,7 @@ from decimal import Decimal
 import numpy as np
 
 from coin_pipeline.backtest.formatting import Json, iso_microseconds, iso_seconds
+from coin_pipeline.backtest.messages import Message
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.forward.drift.causes import Cause
 from coin_pipeline.forward.drift.decisions import describe
@@ -24,6 +25,7 @@ CURVE_POINTS = 2000
 def drift_json(report: DriftReport) -> Json:
     """Return a drift report as JSON: times as ISO 8601 UTC, amounts as numbers in the quote currency."""
     spec, markets = report.test.spec, report.markets
+    problems = [*report.unexplained, *([] if report.edge.holds else [report.edge.verdict])]
     first, last = (pick(pick(market.time) for market in markets) for pick in (min, max))
     return {
         "test_id": str(report.test.test_id),
@@ -35,8 +37,9 @@ def drift_json(report: DriftReport) -> Json:
         "slippage_rate": spec.slippage_rate,
         "start": iso_seconds(first - spec.candle_length.ns),
         "end": iso_seconds(last),
-        "unexplained": report.unexplained,
-        "problems": [*report.unexplained, *([] if report.edge.holds else [report.edge.verdict])],
+        "unexplained": [problem.write() for problem in report.unexplained],
+        "problems": [problem.write() for problem in problems],
+        "problem_codes": [problem.to_json() for problem in problems],
         "decisions": _decisions(markets),
         "accounts": [_account(quote, own) for quote, own in report.by_quote().items()],
         "edge": _edge(report.edge),
@@ -59,10 +62,10 @@ def _decisions(markets: Sequence[MarketDrift]) -> Json:
             {
                 "symbol": d.recorded.symbol,
                 "candle": iso_seconds(d.recorded.bar_time),
-                "forward": describe(d.recorded.choice),
-                "today": describe(d.today),
+                **_stated("forward", describe(d.recorded.choice)),
+                **_stated("today", describe(d.today)),
                 "cause": d.cause,
-                "label": d.cause and d.cause.label,
+                "label": d.cause and d.cause.label.en,
             }
             for d in differing[:LISTED]
         ],
@@ -125,8 +128,8 @@ def _causes(markets: Sequence[MarketDrift], backtest: float) -> list[Json]:
         rows.append(
             {
                 "cause": cause,
-                "label": cause.label,
-                "meaning": cause.meaning,
+                "label": cause.label.en,
+                "meaning": cause.meaning.en,
                 "count": len(places),
                 "amount": amount,
                 "sum": profit,
@@ -154,7 +157,7 @@ def _at(time: Ints, known: Ints, curve: Floats) -> Floats:
 
 def _edge(edge: Edge) -> Json:
     return {
-        "verdict": edge.verdict,
+        **_stated("verdict", edge.verdict),
         "holds": edge.holds,
         "decay": edge.decay,
         "max_decay": edge.max_decay,
@@ -171,3 +174,8 @@ def _trades(trades: TradeReturns) -> Json:
         "start": trades.start and iso_microseconds(trades.start),
         "end": trades.end and iso_microseconds(trades.end),
     }
+
+
+def _stated(name: str, message: Message) -> Json:
+    """Return a sentence in English, and its code and values, from which pages write it in Korean too."""
+    return {name: message.write(), f"{name}_code": message.to_json()}

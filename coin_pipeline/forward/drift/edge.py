@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import localcontext
 from typing import NamedTuple
 
+from coin_pipeline.backtest.messages import Message
 from coin_pipeline.ledger.amounts import EXACT
 from coin_pipeline.ledger.records import JournalEntry
 
@@ -68,15 +69,14 @@ class Edge(NamedTuple):
         return not self.has_enough_trades or self.decay is None or self.decay <= self.max_decay
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Message:
         """The verdict in one sentence."""
-        counts = f"{len(self.forward.returns)} in the forward test, {len(self.reference.returns)} in the reference"
         if not self.has_enough_trades:
-            return f"Not enough trades to judge the edge: {counts}; {self.min_trades} of each are needed."
+            counts = {"forward": len(self.forward.returns), "reference": len(self.reference.returns)}
+            return Message("edge_not_judged", {**counts, "needed": self.min_trades})
         if self.decay is None:
-            return f"The reference has no gain per trade that could decay: its mean is {self.reference.mean:+.4%}."
-        judged = "within" if self.holds else "beyond"
-        return f"The edge decayed by {self.decay:.1%}, {judged} the bound of {self.max_decay:.1%}."
+            return Message("edge_without_gain", {"mean": self.reference.mean})
+        return Message("edge_holds" if self.holds else "edge_decayed", {"decay": self.decay, "bound": self.max_decay})
 
 
 def closed_returns(entries: Iterable[JournalEntry]) -> list[float]:

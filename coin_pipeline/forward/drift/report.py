@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from coin_pipeline.backtest.messages import Message
 from coin_pipeline.candles.symbol import quote_of
 from coin_pipeline.engine.bars import Floats, Ints
 from coin_pipeline.forward.drift.attribution import Amount
@@ -86,17 +87,18 @@ class DriftReport:
         return found
 
     @property
-    def unexplained(self) -> list[str]:
+    def unexplained(self) -> list[Message]:
         """Sentences about what no cause explains; none if all is explained."""
         problems = []
         for quote, markets in self.by_quote().items():
             residual, bound = sum(market.residual for market in markets), residual_bound(markets)
             if abs(residual) > bound:
-                problems.append(f"{residual:+.6g} {quote} of the difference are unexplained; the bound is {bound:g}.")
+                values = {"residual": residual, "quote": quote, "bound": bound}
+                problems.append(Message("drift_unexplained", values))
         nameless = [d for market in self.markets for d in market.compared.differences if d.cause is None]
         if nameless:
             first = nameless[0].recorded
-            problems.append(f"{len(nameless)} decisions differ without a cause, the first of {first.symbol}.")
+            problems.append(Message("drift_without_cause", {"decisions": len(nameless), "symbol": first.symbol}))
         return problems
 
 

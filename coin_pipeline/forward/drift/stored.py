@@ -1,4 +1,4 @@
-"""Stored drift reports: the newest of each forward test, as a document and as a page."""
+"""Stored drift reports: the newest of each forward test. Earlier releases stored its page, too, as `drift.html`."""
 
 import json
 from uuid import UUID
@@ -8,16 +8,14 @@ from coin_pipeline.errors import DriftNotFound, ObjectNotFound
 from coin_pipeline.storage.base import ObjectStore
 
 
-def store_drift(store: ObjectStore, document: Json, page: str) -> None:
+def store_drift(store: ObjectStore, document: Json) -> None:
     """Store a drift report in place of the previous one of its test.
 
     Args:
         store: The object store.
         document: Document from `document.drift_json`.
-        page: The same as HTML.
     """
-    for name, text in (("drift.json", json.dumps(document)), ("drift.html", page)):
-        store.put(_key(document["test_id"], name), text.encode(), overwrite=True)
+    store.put(_key(document["test_id"]), json.dumps(document).encode(), overwrite=True)
 
 
 def stored_document(store: ObjectStore, test_id: UUID) -> bytes:
@@ -26,24 +24,11 @@ def stored_document(store: ObjectStore, test_id: UUID) -> bytes:
     Raises:
         DriftNotFound: None is stored.
     """
-    return _read(store, test_id, "drift.json")
-
-
-def stored_page(store: ObjectStore, test_id: UUID) -> bytes:
-    """Return the newest drift report of a forward test as HTML.
-
-    Raises:
-        DriftNotFound: None is stored.
-    """
-    return _read(store, test_id, "drift.html")
-
-
-def _read(store: ObjectStore, test_id: UUID, name: str) -> bytes:
     try:
-        return store.get(_key(str(test_id), name))
+        return store.get(_key(str(test_id)))
     except ObjectNotFound:
         raise DriftNotFound(test_id) from None
 
 
-def _key(test_id: str, name: str) -> str:
-    return f"forward/{test_id}/{name}"
+def _key(test_id: str) -> str:
+    return f"forward/{test_id}/drift.json"
