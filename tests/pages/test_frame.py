@@ -213,5 +213,5 @@ def test_every_template_and_static_file_is_in_the_wheel(wheel: Path) -> None:
 
 @pytest.mark.parametrize(("language", "title"), [("en", "undefined"), ("ko", "값 없음")])
 def test_a_dash_has_its_title_in_the_language_of_the_page(language: Language, title: str) -> None:
-    """A figure without a value is a dash, whose title says so."""
+    """A figure without a value is a dash with a title."""
     assert f'title="{title}"' in environment(language).from_string("{{ value|ratio }}").render(value=None)
