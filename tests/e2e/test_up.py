@@ -155,8 +155,8 @@ def ui_responds(platform: Platform) -> bool:
 def test_deleted_files_are_created_again(platform: Platform) -> None:
     """Locks, Dagster's home and logs; runs are not affected, and restarted programs find what they need."""
     home, logs = platform.root / "dagster", platform.root / "logs"
-    shutil.rmtree(home)
-    shutil.rmtree(logs)
+    for folder in (home, logs):  # moved first: the platform creates files in them while they are deleted
+        shutil.rmtree(folder.rename(folder.with_suffix(".deleted")))
     (platform.root / "up.lock").unlink()
     expected = [home / name for name in ("pool.sock", "pool.lock", "dagster.yaml", "workspace.yaml")]
     wait_until(lambda: all(path.exists() for path in [*expected, logs, platform.root / "up.lock"]), timeout_s=10)
