@@ -85,10 +85,13 @@ class ManagedProcess:
     @property
     def is_unreachable(self) -> bool:
         """Whether the socket of the process was deleted, which it cannot create again."""
+        return not self.note_socket() and self.is_listening
+
+    def note_socket(self) -> bool:
+        """Return whether the process has the socket that it listens on, if any, and remember if it has created it."""
         exists = self.socket is None or self.socket.exists()
-        unreachable = self.is_listening and not exists
         self.is_listening |= self.socket is not None and exists
-        return unreachable
+        return exists
 
 
 class ProcessSupervisor:
@@ -150,6 +153,8 @@ class ProcessSupervisor:
             if time.monotonic() > deadline:
                 raise OrchestratorUnavailable(f"{url} does not respond after {timeout_s:.0f} s; see {self._logs}")
             time.sleep(POLL_S)
+        for managed in self._managed:
+            managed.note_socket()
 
     def check(self) -> None:
         """Raise OrchestratorUnavailable if a process has died."""

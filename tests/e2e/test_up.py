@@ -1,5 +1,7 @@
 """Starting and stopping the platform."""
 
+import errno
+import json
 import os
 import shutil
 import signal
@@ -40,6 +42,8 @@ from tests.platforms import (
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- the platform refuses it without tokens
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc and prctl exist on Linux only")
+
+KILLED = "code-server was killed"
 
 
 @pytest.fixture(scope="module")
@@ -152,16 +156,30 @@ def ui_responds(platform: Platform) -> bool:
         return False
 
 
+def delete(folder: Path) -> None:
+    """Delete a folder in which a running platform may create a file meanwhile."""
+    for _ in range(10):
+        try:
+            return shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+    raise AssertionError(f"{folder} is never empty")
+
+
 def test_deleted_files_are_created_again(platform: Platform) -> None:
     """Locks, Dagster's home and logs; runs are not affected, and restarted programs find what they need."""
     home, logs = platform.root / "dagster", platform.root / "logs"
-    for folder in (home, logs):  # moved first: the platform creates files in them while they are deleted
-        shutil.rmtree(folder.rename(folder.with_suffix(".deleted")))
+    killed = platform.log.read_text().count(KILLED)
+    (location,) = json.loads((home / "workspace.yaml").read_text())["load_from"]
+    Path(location["grpc_server"]["socket"]).unlink()  # not in that folder, whose path is too long for one
+    delete(home)
+    delete(logs)
     (platform.root / "up.lock").unlink()
     expected = [home / name for name in ("pool.sock", "pool.lock", "dagster.yaml", "workspace.yaml")]
     wait_until(lambda: all(path.exists() for path in [*expected, logs, platform.root / "up.lock"]), timeout_s=10)
     assert "already serves" in run_up(platform.root).stderr
-    wait_until(lambda: "code-server was killed" in platform.log.read_text())  # it cannot create its socket again
+    wait_until(lambda: platform.log.read_text().count(KILLED) > killed)  # it cannot create its socket again
     os.kill(program_pids(platform)["webserver"], signal.SIGKILL)
     wait_until(lambda: program_pids(platform).keys() >= {"code-server", "webserver"})
     wait_until(lambda: is_healthy(platform))
