@@ -400,6 +400,24 @@ def test_curves_of_many_days_end_with_the_equity(open_report: Opener) -> None:
     assert all(abs(cells) <= 1 for cells in ends)
 
 
+def test_equity_of_symbols_whose_days_begin_at_different_hours_is_at_its_time(open_report: Opener) -> None:
+    """Daily bars of UTC and of Seoul are two rows a day, each drawn at its time."""
+    data = report_data(400, 10)
+    curves: Any = data["curves"]
+    day, row = np.divmod(np.arange(400), 2)
+    curves["time"] = packed(START + day * 86_400 + row * 9 * 3600)
+    report = open_report(data)
+    moved = report.page.evaluate(
+        """(async () => {
+            const figure = { key: "beta", label: "" };
+            const view = new AccountView(byId("account-chart"), await readData(), figure, false, []);
+            return Array.from(view.main.time, (at, i) => view.main.series.data()[i].time - view.shift - at);
+        })()"""
+    )
+    assert len(moved) == 400
+    assert max(map(abs, moved)) <= 4.5 * 3600  # half of a cell
+
+
 def test_trades_are_sorted_and_filtered(open_report: Opener) -> None:
     """Headers sort, both ways; filters of outcome, reason and symbol combine."""
     report = open_report(report_data(400, 100, 2))

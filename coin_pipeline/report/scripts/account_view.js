@@ -2,6 +2,7 @@
 // The chart of the account: equity, drawdown and a rolling figure.
 
 const MIN_CELLS = 6000; // of the account, if it has more bars: room for the extremes of each bucket of its curves
+const MAX_MOVED = 6; // cells: the rows that a bucket has at most, which are about a pixel apart
 const LOG_SCALE_FROM = 10; // highest over lowest equity
 const ROLLING_FORMATS = { sharpe: ratio, sortino: ratio, volatility: share, beta: ratio };
 
@@ -18,8 +19,10 @@ class AccountView extends View {
     super(element);
     const time = unpack(curves.time);
     this.extent = [time[0], time.at(-1)];
-    const bars = Math.round((time.at(-1) - time[0]) / bar) + 1, size = Math.max(1, Math.floor(bars / MIN_CELLS));
-    this.setGrid(time[0], size * bar, Math.ceil(bars / size));
+    // Bars of different symbols may open at different times, such as days in UTC and days in Seoul.
+    const step = time.reduce((least, at, row) => (row ? Math.min(least, at - time[row - 1]) : least), bar);
+    const bars = Math.round((time.at(-1) - time[0]) / step) + 1, size = Math.max(1, Math.floor(bars / MIN_CELLS));
+    this.setGrid(time[0], size * step, Math.ceil(bars / size));
     const growth = (value) => change(value - 1);
     const byDay = this.dailyColumns(unpack(daily.time));
     const rolling = { ...byDay(daily.rolling && daily.rolling[figure.key]), format: ROLLING_FORMATS[figure.key] };
@@ -52,13 +55,23 @@ class AccountView extends View {
     const priceFormat = { type: "custom", formatter: column.format, minMove: 0.0001 };
     if (column.key === "loss") column.series = this.addDrawdown(priceFormat);
     else column.series = this.addLine(column.key, { priceFormat, ...(column.key === "held" && { lineStyle: 2, lineWidth: 1 }) }, column.pane);
-    column.series.setData(points(this.place(column.time), column.values, this.shift));
+    column.series.setData(this.place(column.time, column.values));
   }
 
-  /** Return the times of the cells for sorted times; the next cell if one is taken, as both extremes of a bucket are shown. */
-  place(times) {
+  /**
+   * Return points in the cells of their times; in the next cell if one is taken, as all extremes of a bucket are shown.
+   * A point that would be moved by more than a bucket is left out, so that all others are at their time.
+   */
+  place(times, values) {
+    const placed = [], kept = [];
     let last = -1;
-    return times.map((time) => this.timeAt(last = Math.max(last + 1, Math.round(this.indexAt(time)))));
+    times.forEach((time, row) => {
+      const nearest = Math.round(this.indexAt(time)), cell = Math.max(last + 1, nearest);
+      if (cell - nearest > MAX_MOVED) return;
+      placed.push(this.timeAt(last = cell));
+      kept.push(values[row]);
+    });
+    return points(placed, kept, this.shift);
   }
 
   addDrawdown(priceFormat) {
