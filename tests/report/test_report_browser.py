@@ -400,7 +400,7 @@ def test_curves_of_many_days_end_with_the_equity(open_report: Opener) -> None:
     assert all(abs(cells) <= 1 for cells in ends)
 
 
-def test_equity_of_symbols_whose_days_begin_at_different_hours_is_at_its_time(open_report: Opener) -> None:
+def test_equity_of_symbols_with_different_day_starts(open_report: Opener) -> None:
     """Daily bars of UTC and of Seoul are two rows a day, each drawn at its time."""
     data = report_data(400, 10)
     curves: Any = data["curves"]
