@@ -28,6 +28,7 @@ def read(folder: Path, *lines: str, columns: Mapping[str, str] | None = None, tz
         *("# timestamp,open,high,low,close,volume", "Unnamed: 0,open,high,low,close,volume", "index,o,h,l,c,v"),
         *("candleDateTimeUtc,openingPrice,highPrice,lowPrice,tradePrice,candleAccTradeVolume",),
         *("open_time,open_price,high_price,low_price,close_price,base_volume", "날짜,시가,고가,저가,종가,거래량"),
+        *("체결시간,시가,고가,저가,종가,거래량", "체결시각,시가,고가,저가,종가,거래량"),
         *("일자,시가(원),고가(원),저가(원),종가(원),거래량(BTC)", "日付,始値,高値,安値,終値,出来高"),
         *("日期,开盘,最高,最低,收盘,成交量", "Date,Ouv.,Plus Haut,Plus Bas,Dernier,Vol."),
         *("Datum,Erster,Hoch,Tief,Schlusskurs,Volumen", "Fecha,Apertura,Máximo,Mínimo,Cierre,Volumen"),
