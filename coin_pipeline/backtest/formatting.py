@@ -1,5 +1,6 @@
 """Formatting of values in documents and messages."""
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -26,6 +27,15 @@ def iso_seconds(ns: npt.ArrayLike) -> Any:  # noqa: ANN401 -- text for one insta
     '2023-11-14T22:13:20Z'
     """
     return np.datetime_as_string(np.asarray(ns, "datetime64[ns]"), unit="s", timezone="UTC").tolist()
+
+
+def format_param(value: object) -> str:
+    """Format a parameter as JSON has it; a text without quotes.
+
+    >>> [format_param(value) for value in (20, 0.1, True, None, "sma", [5, 10])]
+    ['20', '0.1', 'true', 'null', 'sma', '[5, 10]']
+    """
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def pluralize(number: int, noun: str) -> str:

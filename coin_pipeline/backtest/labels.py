@@ -13,6 +13,7 @@ from coin_pipeline.languages import Language, Text
 
 UNDEFINED = "-"
 """Shown in place of a figure that is undefined or unknown."""
+_WHOLE_DAYS_FROM = 100
 _PLAIN_BELOW = 1e6  # larger values are shorter in scientific notation
 
 
@@ -25,6 +26,8 @@ class Unit(StrEnum):
     """A percentage without a sign."""
     RATIO = "ratio"
     COUNT = "count"
+    DAYS = "days"
+    """A time, to the day if it is long."""
 
 
 class Figure(NamedTuple):
@@ -117,12 +120,12 @@ FIGURES: Mapping[str, Figure] = {
     ),
     "max_drawdown_days": _figure(
         ("Longest drawdown", "최장 낙폭 기간"),
-        Unit.RATIO,
+        Unit.DAYS,
         ("days from a peak to its recovery", "고점부터 회복까지 일수"),
     ),
     "avg_drawdown_days": _figure(
         ("Average drawdown duration", "평균 낙폭 기간"),
-        Unit.RATIO,
+        Unit.DAYS,
         ("days from a peak to its recovery", "고점부터 회복까지 일수"),
     ),
     "alpha": _figure(("Alpha", "알파"), Unit.CHANGE, ("per year, against buy and hold", "연율, 매수 후 보유 대비")),
@@ -160,9 +163,13 @@ def format_value(unit: Unit, value: float, digits: int = 2, percent: str = " %")
 
     >>> format_value(Unit.CHANGE, -0.000001), format_value(Unit.CHANGE, 3e8, percent="%")
     ('0.00 %', '+3.00e+10%')
+    >>> [format_value(Unit.DAYS, days) for days in (1019.25, 12.04, 30 / 1440)]
+    ['1,019', '12.0', '0.021']
     """
     if unit is Unit.COUNT:
         return f"{value:,.0f}"
+    if unit is Unit.DAYS:
+        return f"{value:,.0f}" if value >= _WHOLE_DAYS_FROM else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
     if unit is Unit.RATIO:
         return f"{value:z,.{digits}f}" if abs(value) < _PLAIN_BELOW else f"{value:.{digits}e}"
     signed = "+" if unit is Unit.CHANGE and round(100 * value, digits) else ""

@@ -128,7 +128,7 @@ MESSAGES: Mapping[str, Text] = {
     ),
     "not_filled": Text(
         "{symbol}: the signal of {timestamp} cannot be filled: {reason}",
-        "{symbol}: {timestamp}의 신호는 체결할 수 없습니다. 체결할 다음 시가가 오기 전에 캔들이 끝납니다.",
+        "{symbol}: {timestamp}의 신호는 체결할 수 없습니다. 백테스트 기간에 다음 캔들이 없어 체결할 시가가 없습니다.",
     ),
     "below_minimum_order": Text(
         "{symbol}: {below:,} of {orders:#order} spent less than Upbit's minimum of {minimum}; min_order skips them",

@@ -6,6 +6,7 @@ from typing import Any
 from coin_pipeline.backtest.formatting import Json, format_amount
 from coin_pipeline.backtest.markets import default_cash, first_by_quote
 from coin_pipeline.backtest.options import stored_options
+from coin_pipeline.backtest.spec import default_position_size
 from coin_pipeline.languages import Language, Text
 
 OPTION_LABELS: Mapping[str, Text] = {
@@ -54,6 +55,8 @@ def _write(name: str, options: Json, spec: Mapping[str, Any], language: Language
         return ", ".join(
             format_amount(default_cash(symbol) if value is None else value, quote) for quote, symbol in markets.items()
         )
+    if name == "position_size" and value is None:  # a sweep, whose points have the default
+        value = default_position_size(options.get("max_positions"))
     if value is None:
         return _NONE.write(language)
     return format_rate(value) if name in _RATES else str(value)

@@ -6,7 +6,7 @@ from typing import Any
 from coin_pipeline.backtest.formatting import Json
 from coin_pipeline.backtest.markets import default_cash
 from coin_pipeline.backtest.request import BacktestRequest
-from coin_pipeline.backtest.spec import complete_stored_spec
+from coin_pipeline.backtest.spec import complete_stored_spec, default_position_size
 from coin_pipeline.candles.timeframe import SEOUL
 from coin_pipeline.engine.execution import Fill
 
@@ -65,7 +65,7 @@ def _defaults(name: str, spec: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the default of an option, and what the spec of a backtest has in its place."""
     default = BacktestRequest.model_fields[name].default
     if name == "position_size" and spec.get("fill") == Fill.NEXT_OPEN:
-        return default, 1 / (spec.get("max_positions") or 1)
+        return default, default_position_size(spec.get("max_positions"))
     if name == "initial_cash":
         return default, default_cash(spec["symbols"][0])
     return (default,)

@@ -88,6 +88,11 @@ def complete_stored_spec(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {**ABSENT_FIELDS, **stored}
 
 
+def default_position_size(max_positions: int | None) -> float:
+    """Return the share of the equity in each position if a request names none: equal shares of a shared account."""
+    return 1 / (max_positions or 1)
+
+
 def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpec:
     """Return the spec of a request: its strategy's defaults filled in.
 
@@ -100,7 +105,7 @@ def resolve(request: BacktestRequest, registry: StrategyRegistry) -> BacktestSpe
     params = registry.resolve(request.strategy, request.params)
     size = request.position_size
     if size is None and request.fill is Fill.NEXT_OPEN:
-        size = 1 / (request.max_positions or 1)
+        size = default_position_size(request.max_positions)
     own = {
         "params": params.model_dump(mode="json"),
         "position_size": size,

@@ -20,7 +20,7 @@ from coin_pipeline.engine.stress import break_even_rate, growth_at, total_return
 
 STRESS = (0, 1, 2, 5)
 """Multiples of the costs at which every result is reported."""
-NEVER_FILLED = "the candles end before the next open, which would fill it"
+NEVER_FILLED = "the range has no further candle, at whose open it would be filled"
 """Reason of a signal on the last candle."""
 _REASONS = [reason.name.lower() for reason in sorted(ExitReason)]
 

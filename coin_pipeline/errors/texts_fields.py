@@ -39,7 +39,9 @@ FIELDS: Mapping[str, ErrorText] = {
         "must be a list, such as {example}",
     ),
     "empty_list": ErrorText(
-        'needs at least 1 item, such as ["{example}"]', "하나 이상 선택하십시오. 예: {example}", "choose at least 1"
+        'needs at least 1 item, such as ["{example}"]',
+        "하나 이상 선택하거나 입력하십시오. 예: {example}",
+        "choose or enter at least 1, such as {example}",
     ),
     "end_before_start": ErrorText(
         "{end} is before {field} {start}", "종료일 {end}이(가) 시작일 {start}보다 앞섭니다. 기간을 확인하십시오."

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[Any]
-_LOG_ABOVE = 5.0  # ratio of highest to lowest value above which a log scale reads better
+_LOG_ABOVE = 10.0  # ratio of highest to lowest value above which a log scale reads better
 _LOG_DECADES = 1e4  # zero has no logarithm: values this far below the highest are drawn on the axis
 _MARGIN = 0.04  # share of the range added at both ends
 _MONDAY = 4  # 1970-01-05, in days since 1970-01-01
@@ -65,7 +65,7 @@ class Axis:
 
 
 def growth_axis(low: float, high: float, start: float, end: float) -> Axis:
-    """Return an axis for growth factors from `low` to `high`; logarithmic if `high` is more than five times `low`."""
+    """Return an axis for growth factors from `low` to `high`; logarithmic if `high` is more than ten times `low`."""
     floor = max(low, high / _LOG_DECADES)
     if high > _LOG_ABOVE * floor:
         margin = (high / floor) ** _MARGIN

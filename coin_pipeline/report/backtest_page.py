@@ -46,7 +46,6 @@ _SYMBOL_FIGURES = ("total_return", "buy_and_hold", "cagr", "max_drawdown", "shar
                    "exposure", "trades")  # fmt: skip
 _CHECKS_SHOWN = 40
 _HEAT_LEVELS = 5
-_WHOLE_DAYS_FROM = 100
 
 
 class _Inlined(NamedTuple):
@@ -151,7 +150,7 @@ def _safe(markup: str) -> Markup:
 @cache
 def _environment(language: Language) -> Environment:
     environment = template_environment(language).overlay()
-    environment.filters = environment.filters | {"side": _side, "arrow": _arrow, "days": _days, "gain": _gain}
+    environment.filters = environment.filters | {"side": _side, "arrow": _arrow, "gain": _gain}
     return environment
 
 
@@ -168,10 +167,6 @@ def _arrow(value: float | None) -> str:
 def _gain(value: float) -> str:
     """Format a gain or loss with its sign and eight digits, as the scripts do."""
     return f"{Decimal(f'{value:.8g}'):+,f}" if value else "0"
-
-
-def _days(days: float) -> str:
-    return f"{days:,.1f}" if days < _WHOLE_DAYS_FROM else f"{days:,.0f}"
 
 
 def _cut_after(trades: Trades) -> float | None:

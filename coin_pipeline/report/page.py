@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUn
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
-from coin_pipeline.backtest.formatting import format_amount, pluralize
+from coin_pipeline.backtest.formatting import format_amount, format_param, pluralize
 from coin_pipeline.backtest.labels import FIGURES, Unit, break_even_text, format_figure, format_value
 from coin_pipeline.backtest.option_labels import format_rate
 from coin_pipeline.candles.timeframe import SEOUL
@@ -55,7 +55,13 @@ def template_environment(language: Language = "en") -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    units = {"integer": Unit.COUNT, "percent": Unit.SHARE, "change": Unit.CHANGE, "ratio": Unit.RATIO}
+    units = {
+        "integer": Unit.COUNT,
+        "percent": Unit.SHARE,
+        "change": Unit.CHANGE,
+        "ratio": Unit.RATIO,
+        "days": Unit.DAYS,
+    }
     undefined = Markup('<span class="undefined" title="{}">&ndash;</span>').format(_UNDEFINED.write(language))
     optional: dict[str, Callable[..., str]] = {name: partial(_with_unit, unit) for name, unit in units.items()}
     optional |= {"figure": _figure, "local": _local}
@@ -63,7 +69,7 @@ def template_environment(language: Language = "en") -> Environment:
     environment.globals["figures"] = FIGURES
     environment.globals["break_even"] = partial(break_even_text, percent="%")
     environment.filters |= {"instants": _instants, "points": _points, "price": _price}
-    environment.filters |= {"amount": format_amount, "counted": pluralize}
+    environment.filters |= {"amount": format_amount, "counted": pluralize, "param": format_param}
     environment.filters |= {"rate": format_rate, "rate3": _rate3}
     return environment
 

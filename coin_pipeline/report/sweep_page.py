@@ -39,8 +39,6 @@ def render_sweep_report(document: Json, objectives: Floats, language: Language =
     """
     known = objectives[~np.isnan(objectives)]
     objective, best, zone = document["objective"], document["best"], document.get("timezone", SEOUL)
-    swept = {dimension["name"] for dimension in document["spec"]["space"]}
-    fixed = {name: value for name, value in document["spec"].items() if name not in swept}
     values = {
         "document": document,
         "language": language,
@@ -51,7 +49,7 @@ def render_sweep_report(document: Json, objectives: Floats, language: Language =
         "objective_name": _in_sentence(objective, language),
         "best_names": ["cagr" if objective == "total_return" else "total_return", *_BEST_FIGURES],
         "columns": sweep_columns(objective),
-        "options": option_texts(fixed, language),
+        "options": fixed_options(document, language),
         "warnings": warning_list(document, language),
         "best_warnings": best and warning_list({**best, "timezone": zone}, language),
         "heat_maps": [Markup(figure) for figure in heat_map_figures(document, language).values()],  # noqa: S704 - escaped by the figure
@@ -60,6 +58,12 @@ def render_sweep_report(document: Json, objectives: Floats, language: Language =
         "symbols_named": SYMBOLS_NAMED,
     }
     return template_environment(language).get_template("sweep.html.j2").render(values)
+
+
+def fixed_options(document: Json, language: Language) -> dict[str, str]:
+    """Return label and value of each option that a sweep does not vary."""
+    swept = {dimension["name"] for dimension in document["spec"]["space"]}
+    return option_texts({name: value for name, value in document["spec"].items() if name not in swept}, language)
 
 
 def equity_figures(equity: pa.Table, zone: str) -> dict[Language, bytes]:

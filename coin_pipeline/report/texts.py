@@ -109,9 +109,9 @@ PAGE: Mapping[str, Text] = {
     "period": Text("Period", "기간"),
     "periods_note": Text(
         "Weeks begin on Monday. A trade belongs to the period of its exit, and is neither a win nor a loss if it "
-        "returned nothing.",
+        "returned nothing. Profit is that of these trades; return is that of the equity, open positions included.",
         "한 주는 월요일에 시작합니다. 거래는 청산 시점의 기간에 넣고, 순수익률이 0인 거래는 이익에도 손실에도 넣지 "
-        "않습니다.",
+        "않습니다. 손익은 이 거래들의 합계이고, 수익률은 보유 중인 포지션까지 평가한 자산의 수익률입니다.",
     ),
     "wins": Text("Wins", "이익"),
     "losing": Text("Losses", "손실"),

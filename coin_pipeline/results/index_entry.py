@@ -1,10 +1,9 @@
 """Entries of the index, built from documents of any schema, including those of the legacy platform."""
 
-import json
 from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple
 
-from coin_pipeline.backtest.formatting import Json
+from coin_pipeline.backtest.formatting import Json, format_param
 from coin_pipeline.backtest.options import changed_options
 from coin_pipeline.backtest.spec import ResultArea
 from coin_pipeline.results import legacy
@@ -140,8 +139,7 @@ def _params_text(params: object) -> str | None:
     """
     if not isinstance(params, dict):
         return None
-    values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
-    return legacy.clean_text(", ".join(f"{name}={value}" for name, value in values.items()), MAX_PARAMS)
+    return legacy.clean_text(", ".join(f"{name}={format_param(value)}" for name, value in params.items()), MAX_PARAMS)
 
 
 def _mean(values: list[float | None]) -> float | None:

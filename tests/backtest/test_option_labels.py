@@ -19,6 +19,13 @@ def test_amounts_are_those_of_each_quote_currency(language: Language, cash: str,
     assert texts[least] == "0 KRW, 0.00 USDT"
 
 
+@pytest.mark.parametrize(("max_positions", "size"), [(None, "100%"), (4, "25%")])
+def test_default_position_size_of_a_sweep(max_positions: int | None, size: str) -> None:
+    """Its spec has none; each point trades with equal shares of the account."""
+    spec = {"symbols": ["BTC_KRW"], "position_size": None, "max_positions": max_positions}
+    assert option_texts(spec, "en")["Position size"] == size
+
+
 def test_an_event_study_has_no_account() -> None:
     """Its spec has the default cash all the same."""
     spec = {"symbols": ["BTC_KRW"], "fee_rate": 0.001, "initial_cash": 1e7, "min_order": 0.0, "position_size": None}

@@ -209,7 +209,7 @@ def test_a_signal_on_the_last_candle_is_listed_apart(catalog: CandleCatalog) -> 
         "symbol": "BTC_KRW",
         "type": "buy",
         "timestamp": "2024-01-06T00:00:00Z",
-        "reason": "the candles end before the next open, which would fill it",
+        "reason": "the range has no further candle, at whose open it would be filled",
     }
     expected = f"BTC_KRW: the signal of {signal['timestamp']} cannot be filled: {signal['reason']}"
     assert expected in document["warnings"]

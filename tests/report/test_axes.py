@@ -21,8 +21,8 @@ def test_log_axis() -> None:
     assert Axis(0.1, 10.0, 200, 0, log=True)([0.0, 0.1, 1.0, 10.0]).tolist() == [200, 200, 100, 0]
 
 
-@pytest.mark.parametrize(("low", "high", "log"), [(1.0, 4.9, False), (1.0, 5.1, True), (0.0, 1.0, True)])
-def test_growth_axis_is_logarithmic_above_a_factor_of_five(low: float, high: float, *, log: bool) -> None:
+@pytest.mark.parametrize(("low", "high", "log"), [(1.0, 9.9, False), (1.0, 10.1, True), (0.0, 1.0, True)])
+def test_growth_axis_is_logarithmic_above_a_factor_of_ten(low: float, high: float, *, log: bool) -> None:
     """The ratio of highest to lowest value selects the scale."""
     assert growth_axis(low, high, 500, 100).log is log
 

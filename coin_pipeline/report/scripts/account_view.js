@@ -4,6 +4,8 @@
 const MIN_CELLS = 6000; // of the account, if it has more bars: room for the extremes of each bucket of its curves
 const MAX_MOVED = 6; // cells: the rows that a bucket has at most, which are about a pixel apart
 const LOG_SCALE_FROM = 10; // highest over lowest equity
+/** A drawdown is drawn below zero and written without a sign, as everywhere; there is none above zero. */
+const depth = (value) => (value > 0 ? "" : share(-value));
 const ROLLING_FORMATS = { sharpe: ratio, sortino: ratio, volatility: share, beta: ratio };
 
 /** Equity against buying and holding, drawdown and a rolling figure, in panes of one chart. */
@@ -30,7 +32,7 @@ class AccountView extends View {
       { label: text("chart_held"), key: "held", pane: 0, time, values: unpack(curves.buy_and_hold), format: growth },
       { label: text("chart_matched"), key: "line-3", pane: 0, ...byDay(matched && daily.matched.equity), format: growth },
       { label: text("chart_strategy"), key: "line-1", pane: 0, time, values: unpack(curves.equity), format: growth },
-      { label: text("chart_drawdown"), key: "loss", pane: 1, time, values: unpack(curves.drawdown).map((depth) => -depth), format: change },
+      { label: text("chart_drawdown"), key: "loss", pane: 1, time, values: unpack(curves.drawdown).map((fall) => -fall), format: depth },
       { label: figure.label, key: "line-2", pane: 2, ...rolling },
     ].filter(({ values }) => values);
     this.main = this.columns.find(({ key }) => key === "line-1");
