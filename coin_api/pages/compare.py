@@ -14,6 +14,7 @@ from coin_api.pages.results import Json, known_figures, read_document, zone_of
 from coin_api.pages.routing import page_router
 from coin_api.responses import explain_missing_result
 from coin_pipeline.backtest.labels import FIGURES, UNDEFINED
+from coin_pipeline.backtest.options import OPTIONS
 from coin_pipeline.backtest.spec import complete_stored_spec
 from coin_pipeline.candles.timeframe import SECOND_NS, SEOUL, utc, zone_offset_ns
 from coin_pipeline.errors import InvalidInput, NotFound, Problem, coded
@@ -28,6 +29,7 @@ LEAST, MOST = 2, 5
 _BUCKETS = 1000
 """Each keeps the lowest and the highest equity, so a curve has at most two points per bucket."""
 _DIGEST_SHOWN = 12
+_PARAM = "params."
 _KINDS = ("spec", "candles", "code", "versions")
 router = page_router()
 
@@ -66,6 +68,7 @@ def compare(
     zones = list(dict.fromkeys(zone_of(each.document) for each in results))
     zone = zones[0] if len(zones) == 1 else SEOUL
     figures = [known_figures(each.document) for each in results]
+    inputs = [_difference(kind, [each.document for each in results]) for kind in _KINDS]
     return render_page(
         request,
         "compare.html.j2",
@@ -73,7 +76,8 @@ def compare(
         results=results,
         figure_names=[name for name in FIGURES if any(name in each for each in figures)],
         figures_of=figures,
-        inputs=[_difference(kind, [each.document for each in results]) for kind in _KINDS],
+        inputs=inputs,
+        settings=_differing_settings(results, inputs[0]),
         curves=[each.curve and _in_zone(each.curve, zone) for each in results],
         zones=zones,
         zone=zone,
@@ -132,6 +136,19 @@ def _difference(kind: str, documents: Sequence[Json]) -> InputDifference:
     return InputDifference(
         kind, not varying, [(name, [_short(kind, value) for value in values]) for name, values in varying]
     )
+
+
+def _differing_settings(results: Sequence[Compared], spec: InputDifference) -> list[str]:
+    """Return the parameters and options of each result that differ; all parameters if none do."""
+    names = [name for name, _ in spec.rows if name.startswith(_PARAM) or name in OPTIONS]
+    if not names:
+        return [each.entry.params or UNDEFINED for each in results]
+    columns = dict(spec.rows)
+    known = [[(name, columns[name][i]) for name in names] for i in range(len(results))]
+    return [
+        ", ".join(f"{name.removeprefix(_PARAM)}={value}" for name, value in pairs if value is not None)
+        for pairs in known
+    ]
 
 
 def _input(kind: str, document: Json) -> Any:  # noqa: ANN401 -- of a JSON document

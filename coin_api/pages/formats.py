@@ -21,6 +21,11 @@ def _exact(amount: Decimal | None) -> str:
     return UNDEFINED if amount is None else f"{Decimal(plain(amount)):,f}"
 
 
+def _average(price: Decimal | None) -> str:
+    """Write an average price with ten digits, without the digits of a division; a dash for none."""
+    return _exact(None if price is None else Decimal(f"{price:.10g}"))
+
+
 def _signed(amount: Decimal, currency: str) -> str:
     return format_signed_amount(float(amount), currency)
 
@@ -47,6 +52,7 @@ def _description(preset: Preset, language: Language) -> str:
 
 FORMATS: Mapping[str, Callable[..., Any]] = {
     "exact": _exact,
+    "average": _average,
     "signed_amount": _signed,
     "seoul_day": _seoul_day,
     "utc": utc,

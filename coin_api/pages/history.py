@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from coin_api.deps import IndexDep
 from coin_api.errors import status_code_of
 from coin_api.pages import texts_history as texts
+from coin_api.pages.compare import LEAST, MOST
 from coin_api.pages.rendering import render_page
 from coin_api.pages.routing import page_router, wants_problems
 from coin_api.queries import Day, Text
@@ -134,6 +135,7 @@ def _render(request: Request, form: HistoryForm, page: Page | None, error: Inval
         "history.html.j2",
         status=status_code_of(type(error)) if error else HTTPStatus.OK,
         texts=texts,
+        compared=(LEAST, MOST),
         page=page,
         page_size=PAGE_SIZE,
         form=form,

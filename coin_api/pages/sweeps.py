@@ -26,7 +26,7 @@ from coin_api.tasks import Orchestrator
 from coin_pipeline.backtest.labels import sweep_columns
 from coin_pipeline.errors import InvalidRunId, ObjectCorrupt, ResultNotFound
 from coin_pipeline.languages import Language
-from coin_pipeline.report.sweep_page import heat_map_figures
+from coin_pipeline.report.sweep_page import fixed_options, heat_map_figures
 from coin_pipeline.report.warning_list import warning_list
 from coin_pipeline.results.index import Filters
 from coin_pipeline.results.store import read_result, read_task_file, require_structure
@@ -100,6 +100,7 @@ def _result_page(request: Request, document: Json, store: ObjectStore, run_url: 
         document=document,
         run_url=run_url,
         warnings=warning_list(document, language_of(request)),
+        settings=fixed_options(document, language_of(request)),
         columns=sweep_columns(document["objective"]),
         heat_maps=[Markup(figure) for figure in figures],  # noqa: S704 -- escaped by the figure
         equity=_equity(store, document["run_id"], language_of(request)),

@@ -33,8 +33,10 @@ SIGNALS = Text("Signals that could be filled", "체결 가능한 신호 수")
 WARNINGS = Text("Warnings", "경고")
 DOWNLOADS = Text("Downloads", "다운로드")
 DOWNLOADS_HINT = Text(
-    "CSV: times in {zone} with their offset. Parquet and JSON: times in UTC.",
-    "CSV의 시각은 {zone} 기준이며 UTC와의 시차를 함께 적습니다. Parquet와 JSON의 시각은 UTC입니다.",
+    "CSV: times in {zone} with their offset. Parquet and JSON: times in UTC. Returns are fractions: 0.05 is 5%. In the"
+    " document, only avg_return and max_drawdown of a symbol are percentages.",
+    "CSV의 시각은 {zone} 기준이며 UTC와의 시차를 함께 적습니다. Parquet와 JSON의 시각은 UTC입니다. 수익률은"
+    " 비율로 적으며 0.05가 5%입니다. 결과 문서에서 퍼센트인 항목은 종목별 avg_return과 max_drawdown뿐입니다.",
 )
 DOCUMENT = Text("Result document", "결과 문서")
 FULL_DOCUMENT = Text("with every signal and trade", "신호와 거래 전체 포함")

@@ -28,6 +28,7 @@ BEST, BEST_NOTE = SWEEP["best"], SWEEP["best_note"]
 NO_BEST = Text("The objective is undefined at every point.", "모든 포인트에서 목표 지표를 계산할 수 없습니다.")
 OBJECTIVE = Text("Objective: {name}", "목표 지표: {name}")
 WARNINGS = Text("Warnings", "경고")
+SETTINGS = Text("Settings that are not swept", "고정된 설정")
 HEAT_MAP = SWEEP["heat_map"]
 HEAT_MAP_NOTE = Text(
     "A cell opens the form of a backtest with its best point. With the keyboard, arrow keys move between the cells.",

@@ -4,8 +4,10 @@ from coin_pipeline.languages import Text
 
 POSITIONS = Text("Positions", "포지션")
 POSITIONS_INTRO = Text(
-    "Paper positions: open ones at the newest stored close, and the history of closed ones.",
-    "모의 포지션입니다. 보유 중인 포지션은 저장된 최근 종가로 평가하고, 청산된 포지션은 이력에 표시합니다.",
+    "Paper positions: open ones at the newest stored close, before the costs of closing them, and the history of closed"
+    " ones.",
+    "모의 포지션입니다. 보유 중인 포지션은 저장된 최근 종가로 평가하며 청산 비용은 반영하지 않습니다. 청산된 포지션은"
+    " 이력에 표시합니다.",
 )
 NO_POSITIONS = Text(
     "There are no positions yet. Forward tests open them, and so does the form below.",
@@ -69,6 +71,13 @@ SIDE_HINT = Text(
 )
 PRICE_HINT = Text(
     "Empty: the close of the newest stored candle.", "비워 두면 저장된 가장 최근 캔들의 종가를 사용합니다."
+)
+NEWEST_CLOSE = Text(
+    "The newest stored close of {symbol} is that of {time}, Seoul.",
+    "저장된 {symbol}의 가장 최근 종가는 {time}(서울)의 가격입니다.",
+)
+NO_CLOSE = Text(
+    "No candles of {symbol} are stored; enter a price.", "저장된 {symbol} 캔들이 없습니다. 가격을 입력하십시오."
 )
 QUANTITY_HINT = Text("Empty: all of it.", "비워 두면 전량을 청산합니다.")
 INVALID = Text("The request was not accepted.", "요청이 접수되지 않았습니다.")

@@ -343,6 +343,13 @@ def test_a_comparison_shows_values_that_a_spec_leaves_out(
     assert times in text
 
 
+def test_legend_of_a_comparison_has_the_settings_that_differ(app: TestClient) -> None:
+    """All others are the same, and would hide them."""
+    text = app.get("/app/compare", params={"run": [FIRST, SECOND]}).text
+    legend = text.partition('<ol class="legend">')[2].partition("</ol>")[0]
+    assert re.findall(r"1d · ([^<]*)</small>", legend) == ["volume_window=10", "volume_window=9"]
+
+
 def test_inputs_of_legacy_results_are_unknown(app: TestClient) -> None:
     """Their documents do not state them."""
     text = app.get("/app/compare", params={"run": [FIRST, LEGACY[0]]}).text
@@ -356,6 +363,27 @@ def test_a_comparison_takes_two_to_five_results(app: TestClient, runs: list[str]
     response = app.get("/app/compare", params={"run": runs})
     assert response.status_code == 422
     assert "choose 2 to 5" in response.text
+
+
+@requires_chromium
+def test_too_few_results_to_compare_keep_what_is_chosen(
+    store: LocalStore, index_url: str, orchestrator: FakeOrchestrator
+) -> None:
+    """The list states how many are needed, until the choice changes."""
+    assert store
+    app = create_app(load_settings(), lambda _: orchestrator, find_database=lambda _: index_url)
+    with served(app) as url, watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/history")
+        page.get_by_label(f"Compare {FIRST[:8]}").check()
+        page.get_by_role("button", name="Compare").click()
+        hint = page.get_by_text("Choose 2 to 5 results.")
+        expect(hint).to_be_visible()
+        page.get_by_label(f"Compare {SECOND[:8]}").check()
+        expect(hint).to_be_hidden()
+        page.get_by_role("button", name="Compare").click()
+        page.wait_for_url("**/app/compare?**")
+        assert watched.errors == []
 
 
 @requires_chromium

@@ -347,8 +347,11 @@ def test_last_day_in_an_unknown_time_zone_is_left_to_the_submission(url: str) ->
     with watched_page() as watched:
         page = watched.page
         page.goto(f"{url}/app/submit")
+        page.locator('[name="symbols"]').first.check()
+        page.locator('[name="start_date"]').fill("2024-01-01")
         page.locator("summary").first.click()
         page.locator('[name="timezone"]').fill("Asia/Seou")
         page.locator('[name="end_date"]').fill("2200-01-01")
+        expect(page.locator("#outside-stored")).to_be_hidden()
         expect(page.locator("#end-in-future")).to_be_hidden()
         assert watched.errors == []

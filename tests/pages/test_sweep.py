@@ -1,6 +1,7 @@
 """The page of a sweep."""
 
 import json
+import re
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_result_is_shown(client: TestClient, task_id: str) -> None:
     english = client.get(f"/app/sweeps/{task_id}?lang=en").text
     assert "Best point" in english
     assert "<title>Equity</title>" in english
+
+
+def test_settings_that_are_not_swept(client: TestClient, task_id: str, data_root: Path) -> None:
+    """Parameters and options; those of the space are in the table of points."""
+    text = client.get(f"/app/sweeps/{task_id}?lang=en").text
+    settings = dict(
+        re.findall("<dt>([^<]*)</dt><dd>([^<]*)</dd>", text.partition("<details>")[2].partition("</details>")[0])
+    )
+    document = document_of(data_root, task_id)
+    assert settings.keys() >= {*document["params"], "Fee rate", "Fill"}
+    assert settings["Position size"] == "100%"
+    assert not settings.keys() & {dimension["name"] for dimension in document["spec"]["space"]}
 
 
 def test_sweep_of_an_earlier_version(client: TestClient, candles: CandleCatalog, data_root: Path) -> None:

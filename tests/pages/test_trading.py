@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +64,13 @@ def test_a_position_shows_its_journal(app: TestClient) -> None:
     assert '<td class="n">57,053,000.125</td>' in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
     assert HOSTILE not in page
+
+
+def test_average_price_has_ten_digits(app: TestClient) -> None:
+    """Not those of a division without end."""
+    for quantity, price in (("1", "100"), ("2", "50000")):
+        app.post("/api/positions/enter", json={**ORDER, "quantity": quantity, "entry_price": price})
+    assert '<td class="n">33,366.66667</td>' in app.get("/app/positions").text
 
 
 def test_closed_positions_come_in_pages(app: TestClient) -> None:
@@ -146,6 +154,28 @@ def test_a_position_is_opened_and_closed_in_a_browser(url: str) -> None:
         page.get_by_label("Price").fill("51000")
         page.get_by_role("button", name="Close the position").click()
         expect(page.get_by_text("closed", exact=True)).to_be_visible()
+
+
+@requires_chromium
+def test_an_order_without_a_price_states_the_time_of_the_close(url: str) -> None:
+    """The newest stored candle may be old; a price of the user makes it irrelevant."""
+    with watched_page() as watched:
+        page = watched.page
+        page.goto(f"{url}/app/positions")
+        hint = page.locator("#field-entry_price-help")
+        symbol = page.request.get(f"{url}/api/candles").json()["series"][0]["symbol"]
+        page.get_by_label("Market").fill(symbol.lower())
+        page.get_by_label("Quantity").focus()
+        expect(hint).to_have_text(
+            re.compile(rf"The newest stored close of {symbol} is that of 20\d\d-\d\d-\d\d \d\d:\d\d, Seoul\.$")
+        )
+        page.get_by_label("Market").fill("ZZZ_KRW")
+        page.get_by_label("Quantity").focus()
+        expect(hint).to_contain_text("No candles of ZZZ_KRW are stored; enter a price.")
+        page.get_by_label("Price", exact=True).fill("1000")
+        page.get_by_label("Quantity").focus()
+        expect(hint).to_have_text("Empty: the close of the newest stored candle.")
+        assert watched.errors == []
 
 
 @requires_chromium

@@ -26,10 +26,10 @@ function dayOf(ms, timeZone) {
   return new Date(ms).toLocaleDateString("sv-SE", { timeZone });
 }
 
-/** Return whether the last day has not begun; false in a time zone that does not exist, which the submission reports. */
-function endsInFuture({ end, timezone }) {
+/** Return whether there is a time zone of this name. */
+function isZone(timeZone) {
   try {
-    return end > dayOf(Date.now(), timezone);
+    return Boolean(new Intl.DateTimeFormat("en", { timeZone }));
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;
@@ -53,15 +53,16 @@ function describeLack(symbol, series, { timeframe, start, end, timezone }) {
 async function update() {
   const current = ++check;
   const request = chosen();
-  futureNote.hidden = !endsInFuture(request);
-  if (!request.symbols.length || !request.start || !request.end || request.start > request.end) {
+  const inZone = isZone(request.timezone);
+  futureNote.hidden = !(inZone && request.end > dayOf(Date.now(), request.timezone)); // the last day has not begun
+  if (!inZone || !request.symbols.length || !request.start || !request.end || request.start > request.end) {
     note.hidden = true; // the API reports these
     return;
   }
   if (!ranges.has(request.timeframe)) ranges.set(request.timeframe, readRanges(request.timeframe));
   const lacks = await ranges.get(request.timeframe).then(
     (series) => series && request.symbols.map((symbol) => describeLack(symbol, series.get(symbol), request)).filter(Boolean),
-    () => null, // the server does not respond, or there is no such time zone: the submission reports it
+    () => null, // the server does not respond: the submission reports it
   );
   if (current !== check) return; // another change
   if (!lacks) ranges.delete(request.timeframe);
