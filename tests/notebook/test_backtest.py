@@ -99,7 +99,7 @@ def test_a_signal_that_cannot_be_filled_has_a_table_of_its_own() -> None:
     run = cp.run_backtest(LastCandle, example_candles().head(30))
     assert len(run.signals) == 0
     assert run.unfilled_signals["timestamp"].tolist() == [pd.Timestamp("2024-01-30", tz="UTC")]
-    assert "the candles end" in run.unfilled_signals["reason"][0]
+    assert "no further candle" in run.unfilled_signals["reason"][0]
 
 
 @pytest.mark.parametrize(
